@@ -1,0 +1,52 @@
+"""The names that a case file imports."""
+
+from suite.case import Case, by_name, fixed
+from suite.expect import (
+    answers,
+    curve_follows,
+    expect,
+    fact,
+    final_loss,
+    follows,
+    gradients_kept,
+    largest,
+    measured,
+    output,
+    parameter,
+    raises,
+    rate,
+    same_as,
+    seed,
+    total,
+    unchanged,
+    untrained,
+    warns,
+)
+from suite.observe import Specimen, Trajectories
+
+__all__ = [
+    "Case",
+    "Specimen",
+    "Trajectories",
+    "answers",
+    "by_name",
+    "curve_follows",
+    "expect",
+    "fact",
+    "final_loss",
+    "fixed",
+    "follows",
+    "gradients_kept",
+    "largest",
+    "measured",
+    "output",
+    "parameter",
+    "raises",
+    "rate",
+    "same_as",
+    "seed",
+    "total",
+    "unchanged",
+    "untrained",
+    "warns",
+]

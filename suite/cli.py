@@ -1,0 +1,294 @@
+"""argv -> the verbs -> exit code.
+
+Torch, pandas and all that they bring are imported by the verbs that need them, when they do.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from suite.errors import SuiteError
+
+if TYPE_CHECKING:
+    from suite.discover import Collection
+    from suite.judge import Verdict
+    from suite.workflow import Task
+
+COULD_NOT_RUN = 2
+INTERRUPTED = 130
+
+CASES = click.option(
+    "--cases",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder of case files, or one file; may be given again. Default: the documented cases.",
+)
+BASELINE = click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    default=Path("results/baselines"),
+    show_default=True,
+    help="Folder of baselines, or a run folder to compare with.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+STRICT = click.option("--strict", is_flag=True, help="Fail on other bits within tolerance, too.")
+RUN = click.argument("run", type=click.Path(path_type=Path))
+
+
+def verb(function: Callable[..., int]) -> Callable[..., None]:
+    """Exit with the code that the verb returns; a fault is one line on stderr and exit code 2."""
+
+    @wraps(function)
+    def exit_with_code(*args: Any, **options: Any) -> None:
+        try:
+            sys.exit(function(*args, **options))
+        except SuiteError as error:
+            for fault in error.faults:
+                click.echo(f"suite: {fault}", err=True)
+            sys.exit(COULD_NOT_RUN)
+
+    return exit_with_code
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="suite")
+def main() -> None:
+    """Tell whether small PyTorch networks still converge as their documents say.
+
+    \b
+    Exit codes: 0 everything judged, nothing regressed; 1 something regressed or
+    an expectation is broken; 2 it could not run; 3 something could not be judged.
+
+    \b
+    Example: suite run && suite compare results/runs/NAME
+    """
+
+
+@main.command("list")
+@click.option("--claims", is_flag=True, help="Print claim, case and what is expected; fail if a claim has no case.")
+@CASES
+@JSON
+@verb
+def list_cases(claims: bool, cases: tuple[Path, ...], as_json: bool) -> int:
+    """List the cases, by folder.
+
+    \b
+    Example: suite list --claims
+    """
+    from suite.report.claims import case_rows, claim_rows
+
+    collection = _collection(cases)
+    rows = claim_rows(collection) if claims else case_rows(collection.cases)
+    if as_json:
+        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+    else:
+        click.echo(_listed(rows, claims=claims))
+    return 0
+
+
+def _listed(rows: Sequence[dict[str, Any]], *, claims: bool) -> str:
+    from tabulate import tabulate
+
+    if not claims:
+        flat = [{**row, "claims": " ".join(row["claims"])} for row in rows]
+        return tabulate(flat, headers="keys")
+    return "\n".join(
+        line
+        for row in rows
+        for line in (f"{row['claim']:<4} {row['case']}: {row['says']}", *(f"       - {told}" for told in row["expected"]))
+    )
+
+
+def _collection(cases: Sequence[Path]) -> Collection:
+    from suite.discover import discover, documented
+
+    return discover(list(cases) or [documented()])
+
+
+@main.command()
+@click.argument("case", nargs=-1)
+@CASES
+@click.option("--seeds", help="How many (100), or first and end (20:120). Default: 100, fewer for long cases.")
+@click.option("--device", default="auto", show_default=True, help="Torch devices, as cpu,cuda; auto takes what is here.")
+@click.option("--dtype", default="all", show_default=True, help="float64,float32,bfloat16,float16 or all.")
+@click.option("--mode", default="eager", show_default=True, help="How cells are trained: eager.")
+@click.option("--engine", type=click.Choice(["inline", "processes"]), default="inline", show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of one operation.")
+@click.option("--tf32", is_flag=True, help="Allow reduced-precision matrix products on CUDA.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder. Default: a new one in results/runs.")
+@click.option("--resume", is_flag=True, help="Complete the run in --out.")
+@JSON
+@verb
+def run(as_json: bool, **options: Any) -> int:
+    """Train cases over seeds, devices and dtypes, and judge what they expect.
+
+    CASE is a name or a shell pattern, as relu, square_*, guide/*. The run's folder is printed last.
+
+    \b
+    Example: suite run 'guide/*' --seeds 100 --device cpu --dtype float32,float64
+    """
+    from suite.judge import exit_code, judge_expectations
+    from suite.records import read_run, write_verdicts
+    from suite.workflow import execute
+
+    task = _task(**options)
+    try:
+        with _progress(task) as watch:
+            folder = execute(task, watch)
+    except KeyboardInterrupt:
+        click.echo(f"suite: interrupted; complete it with: {_resume_command(task.folder)}", err=True)
+        return INTERRUPTED
+    verdicts = judge_expectations(read_run(folder))
+    write_verdicts(folder, [verdict.row() for verdict in verdicts])
+    _print(verdicts, as_json=as_json)
+    click.echo(str(folder), err=as_json)
+    return exit_code(verdicts)
+
+
+def _task(
+    *,
+    case: Sequence[str],
+    cases: Sequence[Path],
+    seeds: str | None,
+    device: str,
+    dtype: str,
+    mode: str,
+    engine: str,
+    threads: int,
+    tf32: bool,
+    out: Path | None,
+    resume: bool,
+) -> Task:
+    """Read the options of a run, every fault of theirs at once."""
+    from suite.engine import Engine
+    from suite.errors import gather
+    from suite.machine import Settings
+    from suite.plan import DTYPES, MODES, make_plan, parse_choice, parse_devices, parse_seeds
+    from suite.workflow import Task, new_folder
+
+    if resume and out is None:
+        raise SuiteError("--resume needs --out, the folder of the run to complete")
+    with gather() as reading:
+        chosen_seeds = reading(lambda: None if seeds is None else parse_seeds(seeds))
+        chosen_dtypes = reading(lambda: parse_choice("--dtype", dtype, DTYPES))
+        chosen_modes = reading(lambda: parse_choice("--mode", mode, MODES))
+        devices = reading(lambda: parse_devices(device))
+        collection = reading(lambda: _collection(cases))
+        selected = reading(lambda: collection.select(case)) if collection else None
+    plan = make_plan(
+        selected, seeds=chosen_seeds, devices=devices[0], dtypes=chosen_dtypes, modes=chosen_modes, skipped=devices[1]
+    )
+    return Task(
+        collection=collection,
+        plan=plan,
+        settings=Settings(threads=threads, tf32=tf32),
+        engine=Engine(engine),
+        folder=out or new_folder(),
+        resume=resume,
+    )
+
+
+def _progress(task: Task) -> Any:
+    from suite.report.progress import progress
+
+    return progress(task.plan)
+
+
+def _resume_command(folder: Path) -> str:
+    """Return the command that was given, made to complete what it began."""
+    words = [word for word in sys.argv[1:] if word != "--resume"]
+    given = any(word == "--out" or word.startswith("--out=") for word in words)
+    return shlex.join(["suite", *words, *([] if given else ["--out", str(folder)]), "--resume"])
+
+
+def _print(verdicts: Sequence[Verdict], *, strict: bool = False, as_json: bool = False) -> None:
+    from suite.report.files import verdict_json
+    from suite.report.terminal import verdict_lines
+
+    lines = [verdict_json(verdicts, strict=strict)] if as_json else verdict_lines(verdicts, strict=strict)
+    for line in lines:
+        click.echo(line)
+
+
+@main.command()
+@RUN
+@BASELINE
+@click.option("--report", multiple=True, type=click.Path(path_type=Path), help="Write the verdicts to FILE (.md, .json).")
+@STRICT
+@JSON
+@verb
+def compare(run: Path, baseline: Path, report: tuple[Path, ...], strict: bool, as_json: bool) -> int:
+    """Judge a run against a baseline: expectations, losses and times, apart.
+
+    \b
+    Example: suite compare results/runs/NAME --report verdicts.md
+    """
+    from suite.judge import exit_code, judge
+    from suite.records import find_baselines, read_run, write_verdicts
+    from suite.report.files import write_report
+
+    verdicts = judge(read_run(run), find_baselines(baseline))
+    _print(verdicts, strict=strict, as_json=as_json)
+    for file in report:
+        write_report(file, verdicts, strict=strict)
+    write_verdicts(run, [verdict.row() for verdict in verdicts])
+    return exit_code(verdicts, strict=strict)
+
+
+@main.command()
+@RUN
+@click.option("--reason", required=True, help="Why this run is to be trusted from now on.")
+@click.option("--who", help="Who accepts it. Default: the login name.")
+@click.option("--drop", is_flag=True, help="Let cells go that the present baseline holds and this run does not.")
+@BASELINE
+@verb
+def accept(run: Path, reason: str, who: str | None, drop: bool, baseline: Path) -> int:
+    """Make a run the baseline.
+
+    \b
+    Example: suite accept results/runs/NAME --reason "torch 2.13 changed the sum's order"
+    """
+    from suite.records import accept as accept_run
+    from suite.records import read_run
+
+    for place in accept_run(read_run(run), baseline, reason=reason, who=who, drop=drop):
+        click.echo(f"accepted as {place}")
+    return 0
+
+
+@main.command()
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--form", type=click.Choice(["markdown", "csv"]), default="markdown", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Write to FILE instead of the screen.")
+@JSON
+@verb
+def table(runs: tuple[Path, ...], form: str, out: Path | None, as_json: bool) -> int:
+    """Put runs side by side: device against device, dtype against dtype, paired by seed.
+
+    \b
+    Example: suite table results/runs/CPU results/runs/CUDA --form csv --out table.csv
+    """
+    from suite.records import read_run
+    from suite.report.table import as_markdown, tabulate_runs
+
+    rows = tabulate_runs([read_run(folder) for folder in runs])
+    if as_json:
+        text = rows.to_json(orient="records", indent=1)
+    else:
+        text = as_markdown(rows) if form == "markdown" else rows.to_csv(index=False).rstrip("\n")
+    if out is None:
+        click.echo(text)
+        return 0
+    try:
+        out.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise SuiteError(f"--out {out}: cannot be written: {error.strerror}") from error
+    return 0

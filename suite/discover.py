@@ -1,0 +1,231 @@
+"""Find the declared cases: every fault of every file is gathered before any is reported."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import sys
+import tomllib
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+
+from suite.case import Case
+from suite.draw import batch, draw, generators_kept, optimizer_for
+from suite.errors import SuiteError, raise_all, told
+from suite.expect import Expectation
+
+CLAIMS_FILE = "claims.toml"
+"""Beside the case files: what each claim's id stands for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One claim of one document."""
+
+    id: str
+    document: str
+    heading: str
+    says: str
+    """The claim in our own words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collection:
+    """The cases of one or more folders, and the claims that they may cite."""
+
+    roots: tuple[str, ...]
+    cases: tuple[Case, ...]
+    claims: tuple[Claim, ...]
+
+    def select(self, patterns: Sequence[str]) -> tuple[Case, ...]:
+        """Return the cases that match any shell pattern, by name or by folder/name; all for none.
+
+        Raises:
+            SuiteError: naming each pattern that matches nothing, with the nearest name.
+        """
+        raise_all(self._unmatched(pattern) for pattern in patterns if not any(_matches(c, pattern) for c in self.cases))
+        if not patterns:
+            return self.cases
+        return tuple(case for case in self.cases if any(_matches(case, p) for p in patterns))
+
+    def _unmatched(self, pattern: str) -> str:
+        return f'case "{pattern}" is not known{_nearest(pattern, [c.name for c in self.cases])}; see: suite list'
+
+
+def _matches(case: Case, pattern: str) -> bool:
+    return fnmatchcase(case.name, pattern) or fnmatchcase(f"{folder(case)}/{case.name}", pattern)
+
+
+def folder(case: Case) -> str:
+    """Return the name of the folder that holds the case's file: the document, for documented cases."""
+    return Path(case.file).parent.name
+
+
+def documented() -> Path:
+    """Return the folder of the documented cases: in the package if installed, else in the checkout."""
+    packaged = Path(__file__).parent / "cases"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "cases"
+
+
+def discover(roots: Sequence[Path]) -> Collection:
+    """Import every case file under ``roots`` and check every case in it.
+
+    Raises:
+        SuiteError: one line for each fault of each file.
+    """
+    raise_all(f"{root}: no such folder of cases" for root in roots if not root.exists())
+    claims = [claim for root in roots for claim in read_claims(root)]
+    cases: list[Case] = []
+    faults: list[str] = []
+    for root in roots:
+        for file in case_files(root):
+            try:
+                cases.extend(load(file))
+            except SuiteError as error:
+                faults.extend(error.faults)
+    faults.extend(_same_names(cases))
+    faults.extend(f for case in cases for f in _unknown_claims(case, {c.id for c in claims}))
+    raise_all([*faults, *(f for case in cases for f in rehearse(case))])
+    if not cases:
+        raise SuiteError(f"{', '.join(map(str, roots))}: no case files; see CONTRIBUTING.md for one of ten lines")
+    return Collection(roots=tuple(map(str, roots)), cases=tuple(cases), claims=tuple(claims))
+
+
+def case_files(root: Path) -> list[Path]:
+    """Return the Python files under ``root`` (or itself, if it is one), in the order of their names."""
+    if root.is_file():
+        return [root]
+    found = (p for p in root.rglob("*.py") if not any(part.startswith(("_", ".")) for part in p.parts[len(root.parts) :]))
+    return sorted(p for p in found if not p.name.startswith(("test_", "conftest")))
+
+
+def load(file: Path) -> list[Case]:
+    """Import one case file and return its cases, named and located.
+
+    Raises:
+        SuiteError: if it does not import, declares no case, or declares one that is not whole.
+    """
+    module = _import(file)
+    found = [case for value in vars(module).values() for case in _cases_in(value)]
+    unique = list({id(case): case for case in found}.values())
+    if not unique:
+        raise SuiteError(f"{shown(file)}: declares no Case; name a file that is no case with a leading underscore")
+    return [case.located(name=case.name or file.stem, file=str(file.resolve())) for case in unique]
+
+
+def _cases_in(value: object) -> Sequence[Case]:
+    if isinstance(value, Case):
+        return [value]
+    return [item for item in value if isinstance(item, Case)] if isinstance(value, list | tuple) else []
+
+
+def _import(file: Path) -> ModuleType:
+    path = file.resolve()
+    name = f"suite_case_{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise SuiteError(f"{shown(file)}: is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except SuiteError as error:
+        raise SuiteError(*(f"{shown(file)}: {fault}" for fault in error.faults)) from error
+    except Exception as error:
+        raise SuiteError(f"{shown(file)}{_line(error, path)}: does not import: {told(error)}") from error
+    return module
+
+
+def _line(error: Exception, path: Path) -> str:
+    """Return ":12" for the last line of the file that the error passed through, if any."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    number = error.lineno if isinstance(error, SyntaxError) else (lines[-1] if lines else None)
+    return "" if number is None else f":{number}"
+
+
+def shown(file: Path | str) -> str:
+    """Return a path as short as it can be said from here."""
+    path, here = Path(file).resolve(), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _same_names(cases: Sequence[Case]) -> Iterator[str]:
+    first: dict[str, Case] = {}
+    for case in cases:
+        if case.name in first:
+            there = shown(first[case.name].file)
+            yield f'{shown(case.file)}: a case named "{case.name}" is declared in {there} already; give one a name of its own'
+        first.setdefault(case.name, case)
+
+
+def _unknown_claims(case: Case, known: set[str]) -> Iterator[str]:
+    for claim in case.claims:
+        if claim not in known:
+            hint = _nearest(claim, sorted(known)) or f"; declare it in {CLAIMS_FILE} beside the cases"
+            yield f'{shown(case.file)}: claim "{claim}" is not known{hint}'
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    match = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f'; did you mean "{match[0]}"?' if match else ""
+
+
+def read_claims(root: Path) -> list[Claim]:
+    """Read the claims that the cases under ``root`` may cite; none if it has no such file.
+
+    Raises:
+        SuiteError: if the file is no TOML or a claim in it is not whole.
+    """
+    file = next((p for p in (root / CLAIMS_FILE, root.parent / CLAIMS_FILE) if p.is_file()), None)
+    if file is None:
+        return []
+    try:
+        documents = tomllib.loads(file.read_text(encoding="utf-8")).get("document", [])
+        return [
+            Claim(id=row["id"], document=document["title"], heading=row["heading"], says=row["says"])
+            for document in documents
+            for row in document["claim"]
+        ]
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise SuiteError(f"{shown(file)}: {told(error)}; each claim needs id, heading and says") from error
+
+
+def rehearse(case: Case) -> list[str]:
+    """Go through one step of the case, untimed and unrecorded, and return what is wrong with it."""
+    place = f"{shown(case.file)}: {case.name}"
+    try:
+        with generators_kept(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            network = draw(case, 0)
+            names = [name for name, _ in network.named_parameters()]
+            if not names:
+                return [f"{place}: the architecture holds no parameters; there is nothing to train"]
+            x, target = batch(case)
+            loss = case.loss(network(x), target)
+            loss.backward()
+            optimizer_for(case, network).step()
+    except Exception as error:
+        return [f"{place}: does not train: {told(error)}"]
+    if loss.numel() != 1:
+        return [f"{place}: the loss has shape {tuple(loss.shape)}; a scalar was expected"]
+    return [f"{place}: {fault}" for fault in _unknown_parameters(case, names)]
+
+
+def _unknown_parameters(case: Case, names: Sequence[str]) -> Iterator[str]:
+    looked_at = [
+        name
+        for expectation in case.expect
+        if isinstance(expectation, Expectation)
+        for observation in expectation.observations
+        for name in observation.parameters
+    ]
+    for name in dict.fromkeys(looked_at):
+        if name not in names:
+            hint = _nearest(name, names) or f"; it has {', '.join(names)}"
+            yield f'an expectation looks at parameter "{name}", which the architecture lacks{hint}'

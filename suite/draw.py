@@ -1,0 +1,61 @@
+"""A trial's starting point: the same for a seed on every device, in every dtype, in any company.
+
+Parameters are drawn on the CPU in float32, as the architecture's own constructor draws them,
+and only then cast and moved: ``Linear(dtype=float64)`` would draw another stream.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from suite.case import ByName, Case, Stepper
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+NUMPY_SEEDS = 2**32
+"""NumPy's global generator takes seeds below this."""
+
+
+@contextmanager
+def generators_kept() -> Iterator[None]:
+    """Leave the global generators of torch, NumPy and Python as they were found."""
+    import torch
+
+    accelerators = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
+    legacy, python = np.random.get_state(), random.getstate()
+    with torch.random.fork_rng(devices=accelerators):
+        try:
+            yield
+        finally:
+            np.random.set_state(legacy)
+            random.setstate(python)
+
+
+def draw(case: Case, seed: int) -> nn.Module:
+    """Build the untrained network of ``seed``, on the CPU in float32; seeds every global generator."""
+    import torch
+
+    torch.manual_seed(seed)
+    np.random.seed(seed % NUMPY_SEEDS)
+    random.seed(seed)
+    return case.architecture()
+
+
+def batch(case: Case) -> tuple[Tensor, Tensor]:
+    """Return the case's inputs and targets, on the CPU as it gives them; generators are kept."""
+    with generators_kept():
+        x, target = case.data()
+    return x, target
+
+
+def optimizer_for(case: Case, network: nn.Module) -> Stepper:
+    """Build the case's optimizer over the network's parameters, named if it wants them so."""
+    if isinstance(case.optimizer, ByName):
+        return case.optimizer.build(network.named_parameters())
+    return case.optimizer(network.parameters())

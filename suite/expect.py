@@ -1,0 +1,322 @@
+"""What a case expects: predicates over what its seeds left behind.
+
+An expectation looks (an :class:`~suite.observe.Observation`) and judges (a :class:`Clause`).
+The clause is plain data: it travels with the run, so that a run can be judged again by
+someone who has neither the case file nor torch.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from suite.case import Case, Expected
+from suite.observe import Array, Fact, Observation, Probe, Specimen, Trajectories, freeze
+
+ANY_DTYPE = "*"
+PerDtype = Any  # a number, an array of numbers, or a mapping from dtype to either
+Interval = tuple[list[float], list[float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clause:
+    """What must hold of one observation, as plain data.
+
+    ``every``: each seed's value lies within the bounds. ``share``: the probability that a seed's
+    value does lies within ``share``. ``quantile``: that quantile over the seeds does.
+    """
+
+    observation: str
+    bounds: dict[str, Interval]
+    """Lowest and highest value by dtype (``*``: any other), one number or one per element."""
+    summary: Literal["every", "share", "quantile"] = "every"
+    quantile: float | None = None
+    share: tuple[float, float] | None = None
+    group: str = ""
+    """Name of an observation that is 1 for the seeds meant; empty for all."""
+    inside: bool = True
+    """False: the seeds outside the group are meant."""
+    claims: tuple[str, ...] = ()
+    """The claims that this shows; empty for all claims of its case."""
+
+    def within(self, dtype: str) -> Interval | None:
+        """Return the bounds for ``dtype``, or None where nothing is expected in it."""
+        return self.bounds.get(dtype, self.bounds.get(ANY_DTYPE))
+
+    @property
+    def seeds_meant(self) -> str:
+        """Name the seeds that the clause is about: " among dead", " among not dead" or nothing."""
+        return f" among {'' if self.inside else 'not '}{self.group}" if self.group else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Seeds with a name, told apart by an observation that is 1 or 0: ``dead`` and ``~dead``."""
+
+    observation: Observation
+    inside: bool = True
+
+    def __invert__(self) -> Group:
+        """Return all other seeds."""
+        return replace(self, inside=not self.inside)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation(Expected):
+    """One observation and the clause that it must fulfil."""
+
+    clause: Clause
+    observations: tuple[Observation, ...]
+
+    @property
+    def claims(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Ids of the claims that it shows; empty for all claims of its case."""
+        return self.clause.claims
+
+    def among(self, group: Group) -> Expectation:
+        """Expect it of the seeds of ``group`` only."""
+        clause = replace(self.clause, group=group.observation.name, inside=group.inside)
+        return replace(self, clause=clause, observations=(*self.observations, group.observation))
+
+    def median(self) -> Expectation:
+        """Expect it of the median over seeds, not of every seed."""
+        return self.quantile(0.5)
+
+    def quantile(self, q: float) -> Expectation:
+        """Expect it of the ``q``-quantile over seeds, not of every seed."""
+        return replace(self, clause=replace(self.clause, summary="quantile", quantile=q))
+
+    def share(self, low: float, high: float) -> Expectation:
+        """Expect it of a seed with a probability from ``low`` to ``high``, by an exact test."""
+        return replace(self, clause=replace(self.clause, summary="share", share=(low, high)))
+
+    def shows(self, *claims: str) -> Expectation:
+        """Say which of the case's claims this shows, where they are several."""
+        return replace(self, clause=replace(self.clause, claims=claims))
+
+
+def interval(near: PerDtype, atol: PerDtype, low: PerDtype, high: PerDtype) -> dict[str, Interval]:
+    """Gather bounds by dtype from ``near`` ± ``atol`` or from ``low`` and ``high``.
+
+    Each may be a number, an array, or a mapping from dtype to one; a dtype that a mapping
+    leaves out is one in which nothing is expected.
+
+    Raises:
+        ValueError: if neither pair, or both, are given.
+    """
+    if (near is None) != (atol is None) or (near is None) == (low is None and high is None):
+        raise ValueError("give near and atol, or low and/or high")
+    maps = [set(v) for v in (near, atol, low, high) if isinstance(v, Mapping)]
+    dtypes = set.intersection(*maps) if maps else {ANY_DTYPE}
+    return {dtype: _bounds(*(_in(v, dtype) for v in (near, atol, low, high))) for dtype in sorted(dtypes)}
+
+
+def _in(value: PerDtype, dtype: str) -> Any:
+    return value[dtype] if isinstance(value, Mapping) else value
+
+
+def _bounds(near: Any, atol: Any, low: Any, high: Any) -> Interval:
+    if near is not None:
+        centre = np.asarray(near, dtype=np.float64)
+        low, high = centre - atol, centre + atol
+    ends = np.broadcast_arrays(-np.inf if low is None else low, np.inf if high is None else high)
+    lowest, highest = (np.atleast_1d(end).ravel().astype(float).tolist() for end in ends)
+    return lowest, highest
+
+
+def expect(
+    observation: Observation,
+    *,
+    near: PerDtype = None,
+    atol: PerDtype = None,
+    low: PerDtype = None,
+    high: PerDtype = None,
+) -> Expectation:
+    """Expect every seed's ``observation`` near a value, or between two.
+
+    Raises:
+        ValueError: if neither ``near`` with ``atol`` nor ``low`` or ``high`` is given.
+    """
+    clause = Clause(observation=observation.name, bounds=interval(near, atol, low, high))
+    return Expectation(clause=clause, observations=(observation,))
+
+
+def parameter(name: str, *, at_start: bool = False, **bounds: PerDtype) -> Expectation:
+    """Expect a parameter, element by element, after training (or ``at_start``) within bounds."""
+
+    def look(seen: Trajectories) -> Array:
+        return (seen.initial if at_start else seen.final)[name]
+
+    label = f"{name} at start" if at_start else name
+    return expect(Observation(name=label, look=look, parameters=(name,)), **bounds)
+
+
+def total(*names: str, **bounds: PerDtype) -> Expectation:
+    """Expect the sum over all entries of the named parameters after training within bounds."""
+
+    def look(seen: Trajectories) -> Array:
+        return np.sum([seen.final[name].reshape(len(seen.seeds), -1).sum(axis=1) for name in names], axis=0)
+
+    return expect(Observation(name=f"sum of {' + '.join(names)}", look=look, parameters=names), **bounds)
+
+
+def output(*, at: Sequence[Any] | None = None, at_start: bool = False, **bounds: PerDtype) -> Expectation:
+    """Expect what the network answers to ``at`` (its own inputs if None) within bounds."""
+    probe = Probe(None if at is None else freeze(at), at_start)
+    label = "output" + ("" if at is None else f" at {list(at)}") + (" at start" if at_start else "")
+    return expect(Observation(name=label, look=lambda seen: seen.outputs[probe], probe=probe), **bounds)
+
+
+def final_loss(**bounds: PerDtype) -> Expectation:
+    """Expect the loss after the last update within bounds."""
+    return expect(Observation(name="final loss", look=lambda seen: seen.final_loss), **bounds)
+
+
+def measured(
+    name: str, look: Callable[[Trajectories], Array], *, at: Sequence[Any] | None = None, **bounds: PerDtype
+) -> Expectation:
+    """Expect a number of one's own, computed from what the seeds left, within bounds.
+
+    ``look`` gives ``(seeds,)`` or ``(seeds, *shape)``; ``at`` asks for the trained network's
+    outputs there, which ``look`` finds under :func:`answers`.
+    """
+    probe = None if at is None else Probe(freeze(at))
+    return expect(Observation(name=name, look=look, probe=probe), **bounds)
+
+
+def answers(seen: Trajectories, at: Sequence[Any]) -> Array:
+    """Return what the trained networks answered to ``at``: ``(seeds, *shape)``."""
+    return seen.outputs[Probe(freeze(at))]
+
+
+def untrained(name: str, *, called: str = "dead") -> Group:
+    """Name the seeds in which the first step leaves the parameter untrained: its gradient is zero."""
+
+    def look(seen: Trajectories) -> Array:
+        gradient = seen.gradient[name].reshape(len(seen.seeds), -1)
+        return np.all(gradient == 0.0, axis=1).astype(np.float64)
+
+    return Group(observation=Observation(name=called, look=look, parameters=(name,)))
+
+
+def seed(number: int) -> Group:
+    """Name the one seed ``number``, for claims about a single draw."""
+    look: Callable[[Trajectories], Array] = lambda seen: np.array([s == number for s in seen.seeds], dtype=np.float64)
+    return Group(observation=Observation(name=f"seed {number}", look=look))
+
+
+def rate(group: Group, probability: float, to: float | None = None) -> Expectation:
+    """Expect a seed to fall into ``group`` with this probability (or one up to ``to``)."""
+    wanted = 1.0 if group.inside else 0.0
+    member = expect(group.observation, low=wanted, high=wanted)
+    return member.share(probability, probability if to is None else to)
+
+
+def unchanged(name: str) -> Expectation:
+    """Expect a parameter to end with the very bits that it started with."""
+
+    def look(seen: Trajectories) -> Array:
+        same = seen.initial[name].view(np.int64) == seen.final[name].view(np.int64)
+        return same.reshape(len(seen.seeds), -1).all(axis=1).astype(np.float64)
+
+    return expect(Observation(name=f"{name} unchanged", look=look, parameters=(name,)), low=1.0)
+
+
+def gradients_kept() -> Expectation:
+    """Expect ``step()`` to leave the gradients as ``backward()`` made them."""
+
+    def look(seen: Trajectories) -> Array:
+        kept = [seen.gradient[name] == seen.gradient_after[name] for name in seen.gradient]
+        return np.all([k.reshape(len(seen.seeds), -1).all(axis=1) for k in kept], axis=0).astype(np.float64)
+
+    return expect(Observation(name="gradients kept by step", look=look), low=1.0)
+
+
+def follows(name: str, truth: Callable[[Mapping[str, Array]], Array], *, atol: PerDtype) -> Expectation:
+    """Expect a parameter to end within ``atol`` of a closed form of its start.
+
+    ``truth`` maps the initial parameters, ``(seeds, *shape)`` each, to the final one.
+    """
+
+    def look(seen: Trajectories) -> Array:
+        return largest(seen.final[name] - truth(seen.initial))
+
+    observation = Observation(name=f"distance of {name} from its closed form", look=look, parameters=(name,))
+    return expect(observation, high=atol)
+
+
+def curve_follows(truth: Callable[[Mapping[str, Array], int], Array], *, atol: PerDtype) -> Expectation:
+    """Expect every recorded loss within ``atol`` of a closed form, relative to the first loss.
+
+    ``truth`` maps the initial parameters and a number of steps to the losses before each step:
+    ``(seeds, steps)``.
+    """
+
+    def look(seen: Trajectories) -> Array:
+        expected = truth(seen.initial, max(seen.curve_steps) + 1)[:, list(seen.curve_steps)]
+        return largest((seen.curve - expected) / expected[:, :1])
+
+    return expect(Observation(name="distance of the loss curve from its closed form", look=look), high=atol)
+
+
+def largest(difference: Array) -> Array:
+    """Return the largest absolute entry of each seed: ``(seeds, *shape)`` to ``(seeds,)``."""
+    result: Array = np.abs(difference).reshape(len(difference), -1).max(axis=1)
+    return result
+
+
+def same_as(twin: Case, *, atol: PerDtype = 0.0, curve: bool = True) -> Expectation:
+    """Expect the same outputs as ``twin`` trained from the same seed, and the same loss curve.
+
+    ``atol=0.0`` means the same bits; ``curve=False`` compares outputs only, for a twin whose
+    loss is scaled otherwise.
+    """
+    probe = Probe()
+
+    def look(seen: Trajectories) -> Array:
+        other = seen.twins[twin.name]
+        outputs = largest(seen.outputs[probe] - other.outputs[probe])
+        return np.maximum(outputs, largest(seen.curve - other.curve)) if curve else outputs
+
+    observation = Observation(name=f"distance from {twin.name}", look=look, probe=probe, twin=twin)
+    return expect(observation, high=atol)
+
+
+def fact(look: Fact, *, called: str = "", **bounds: PerDtype) -> Expectation:
+    """Expect something of torch or of an untrained network, looked at once for the cell.
+
+    ``look`` gets a :class:`~suite.observe.Specimen` and returns a number, or True or False.
+    Without bounds it must be true.
+    """
+    name = called or look.__name__.replace("_", " ")
+    observation = Observation(name=name, look=lambda seen: np.full(len(seen.seeds), seen.facts[look]), fact=look)
+    return expect(observation, **(bounds or {"low": 1.0, "high": 1.0}))
+
+
+def raises(error: type[Exception], *, at: Sequence[Any]) -> Expectation:
+    """Expect the network to refuse the inputs ``at`` with ``error``."""
+
+    def look(specimen: Specimen) -> float:
+        try:
+            specimen.network(specimen.tensor(at))
+        except error:
+            return 1.0
+        return 0.0
+
+    return fact(look, called=f"{error.__name__} at {list(at)}")
+
+
+def warns(category: type[Warning], *, about: str) -> Expectation:
+    """Expect the first loss to come with a warning that says ``about``."""
+
+    def look(specimen: Specimen) -> float:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            specimen.loss(specimen.network(specimen.x), specimen.target)
+        return float(any(issubclass(w.category, category) and about in str(w.message) for w in caught))
+
+    return fact(look, called=f"{category.__name__} about {about}")

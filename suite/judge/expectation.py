@@ -1,0 +1,123 @@
+"""Aspect one: what a case expects, absolutely; needs no baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from suite.expect import Clause, Interval
+from suite.judge.statistics import counts_allowed, too_rare
+from suite.judge.verdict import Aspect, Finding, Outcome, Verdict
+from suite.observe import Array, belongs
+from suite.trial import DeclaredCase, PlannedCell, Status
+
+WORST_FIRST = (Outcome.BROKEN, Outcome.ERROR, Outcome.INCONCLUSIVE, Outcome.PASS)
+
+
+def judge_cell(
+    cell: PlannedCell, case: DeclaredCase, trials: pd.DataFrame, observed: pd.DataFrame, *, alpha: float
+) -> Verdict:
+    """Judge what the case expects of one cell; ``alpha`` is the false-alarm budget of one clause."""
+    table = observed.pivot(index="seed", columns="name", values="value")
+    findings = [
+        Finding(clause=place, outcome=outcome, sentence=sentence)
+        for place, clause in enumerate(case.clauses)
+        for outcome, sentence in [judge_clause(clause, cell.dtype, table, alpha=alpha)]
+        if clause.within(cell.dtype) is not None
+    ]
+    outcome, sentence = _summary(findings, trials, cell)
+    return Verdict(
+        case=cell.case,
+        device=cell.device,
+        dtype=cell.dtype,
+        mode=cell.mode,
+        aspect=Aspect.EXPECTATION,
+        outcome=outcome,
+        sentence=sentence,
+        findings=tuple(findings),
+    )
+
+
+def _summary(findings: Sequence[Finding], trials: pd.DataFrame, cell: PlannedCell) -> tuple[Outcome, str]:
+    failed = trials[trials["status"] == str(Status.ERROR)]
+    if len(failed):
+        reasons = failed["reason"].value_counts()
+        return Outcome.ERROR, f"{len(failed)} of {len(trials)} seeds could not be trained: {reasons.index[0]}"
+    if len(trials) < cell.seeds:
+        return Outcome.INCONCLUSIVE, f"{len(trials)} of {cell.seeds} seeds trained; complete the run with --resume"
+    for outcome in WORST_FIRST:
+        told = [finding.sentence for finding in findings if finding.outcome is outcome]
+        if told and outcome is not Outcome.PASS:
+            return outcome, "; ".join(told)
+    return Outcome.PASS, "; ".join(finding.sentence for finding in findings) or "nothing is expected"
+
+
+def judge_clause(clause: Clause, dtype: str, table: pd.DataFrame, *, alpha: float) -> tuple[Outcome, str]:
+    """Judge one clause over a cell's observations (seeds down, names across)."""
+    bounds = clause.within(dtype)
+    members = table if not clause.group else table[(table[clause.group] == 1.0) == clause.inside]
+    columns = [name for name in table.columns if belongs(name, clause.observation)]
+    if bounds is None or not len(members) or not columns:
+        return Outcome.INCONCLUSIVE, f"{clause.observation}: no seed{clause.seeds_meant} to look at"
+    values = members[columns].to_numpy(dtype=np.float64)
+    if clause.share is not None:
+        return _judge_share(clause, clause.share, values, bounds, alpha)
+    if clause.quantile is not None:
+        return _judge_quantile(clause, clause.quantile, values, bounds)
+    return _judge_every(clause, members.index.to_numpy(), columns, values, bounds)
+
+
+def _inside(values: Array, bounds: Interval) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Tell for each value whether it lies within its bounds; NaN lies nowhere."""
+    low, high = bounds
+    result: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = (values >= np.array(low)) & (values <= np.array(high))
+    return result
+
+
+def told_bounds(bounds: Interval, element: int = 0) -> str:
+    """Say what is allowed: "4.95 to 5.05", "at least 1", "exactly 0.5"."""
+    low, high = (ends[min(element, len(ends) - 1)] for ends in bounds)
+    if low == high:
+        return f"exactly {low:g}"
+    if np.isinf(low):
+        return f"at most {high:g}"
+    return f"at least {low:g}" if np.isinf(high) else f"{low:g} to {high:g}"
+
+
+def _judge_every(
+    clause: Clause, seeds: np.ndarray[tuple[int], np.dtype[np.uint64]], columns: Sequence[str], values: Array, bounds: Interval
+) -> tuple[Outcome, str]:
+    inside = _inside(values, bounds)
+    if inside.all():
+        span = f"{values.min():.6g} to {values.max():.6g}" if values.min() < values.max() else f"{values.min():.6g}"
+        return Outcome.PASS, f"{clause.observation}{clause.seeds_meant} is {span}, {told_bounds(bounds)} allowed"
+    outside = ~inside.all(axis=1)
+    row, column = np.argwhere(~inside)[0]
+    return Outcome.BROKEN, (
+        f"{columns[column]} of seed {seeds[row]} is {values[row, column]:.6g}; {told_bounds(bounds, int(column))} was "
+        f"expected{clause.seeds_meant} ({outside.sum()} of {len(values)} seeds outside)"
+    )
+
+
+def _judge_share(
+    clause: Clause, share: tuple[float, float], values: Array, bounds: Interval, alpha: float
+) -> tuple[Outcome, str]:
+    count, trials = int(_inside(values, bounds).all(axis=1).sum()), len(values)
+    least, most = counts_allowed(trials, *share, alpha)
+    expected = f"{share[0]:g}" if share[0] == share[1] else f"{share[0]:g} to {share[1]:g}"
+    what = clause.observation if bounds == ([1.0], [1.0]) else f"{clause.observation} {told_bounds(bounds)}"
+    told = f"{what} in {count} of {trials} seeds{clause.seeds_meant}, expected rate {expected}"
+    if not least <= count <= most:
+        return Outcome.BROKEN, f"{told} (p = {too_rare(count, trials, *share):.1e}; {least} to {most} allowed)"
+    return Outcome.PASS, f"{told}; below {least} or above {most} would have been caught"
+
+
+def _judge_quantile(clause: Clause, quantile: float, values: Array, bounds: Interval) -> tuple[Outcome, str]:
+    found = np.quantile(values, quantile, axis=0)
+    name = "median" if quantile == 0.5 else f"{quantile:g}-quantile"
+    told = f"{name} of {clause.observation} over {len(values)} seeds{clause.seeds_meant} is {found.ravel()[0]:.6g}"
+    if _inside(found[None, :], bounds).all():
+        return Outcome.PASS, f"{told}, {told_bounds(bounds)} allowed"
+    return Outcome.BROKEN, f"{told}; {told_bounds(bounds)} was expected"

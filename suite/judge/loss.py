@@ -1,0 +1,99 @@
+"""Aspect two: the loss against the baseline, in the first tier that applies: bits, tolerance, distribution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from suite.judge.pairs import DIGESTS, Pairs, same_bits
+from suite.judge.stage import find_stage
+from suite.judge.tolerance import TOLERANCES, Tolerance
+from suite.judge.verdict import Outcome, Stage
+from suite.observe import Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """An outcome with its stage and its sentence, before it is put beside its cell."""
+
+    outcome: Outcome
+    sentence: str
+    stage: Stage = Stage.NONE
+
+
+def judge_loss(pairs: Pairs, dtype: str, *, same_machine: bool, differs: str, alpha: float) -> Judgement:
+    """Judge one cell's losses against its baseline's.
+
+    ``same_machine`` says that the fingerprints are equal, so that bits must be; ``differs`` says
+    what differs otherwise.
+    """
+    if not len(pairs.seeds):
+        return Judgement(outcome=Outcome.INCONCLUSIVE, sentence="run and baseline have no seed in common")
+    if same_machine and _bits_equal(pairs):
+        return Judgement(outcome=Outcome.PASS, sentence=f"{len(pairs.seeds)} seeds, bit for bit the baseline")
+    if not pairs.same("init_digest") and not same_machine:
+        return _by_distribution(pairs, differs, alpha)
+    return _by_tolerance(pairs, TOLERANCES[dtype], same_machine=same_machine, differs=differs)
+
+
+def _bits_equal(pairs: Pairs) -> bool:
+    return all(pairs.same(digest) for digest in DIGESTS) and bool(same_bits(*pairs.curves).all())
+
+
+def _by_tolerance(pairs: Pairs, tolerance: Tolerance, *, same_machine: bool, differs: str) -> Judgement:
+    """Judge every recorded loss, on the way and final, seed by seed."""
+    excess = _excess(pairs, tolerance)
+    worse, better = excess.max(), (-excess).max()
+    stage, step = find_stage(pairs, tolerance, exact=same_machine)
+    where = f"left the baseline at stage {stage}" + (f", step {step}" if stage is Stage.LATER else "")
+    if worse > 1.0:
+        return Judgement(outcome=Outcome.REGRESSED, stage=stage, sentence=f"{_worst(pairs, excess)}; {where}")
+    if better > 1.0:
+        return Judgement(outcome=Outcome.IMPROVED, stage=stage, sentence=f"{_worst(pairs, -excess)}; {where}")
+    largest = f"losses of {len(pairs.seeds)} seeds use at most {max(worse, better):.0%} of their tolerance"
+    if same_machine:
+        return Judgement(outcome=Outcome.CHANGED, stage=stage, sentence=f"same machine, other bits: {where}; {largest}")
+    return Judgement(outcome=Outcome.PASS, sentence=f"{largest} ({differs})")
+
+
+def _excess(pairs: Pairs, tolerance: Tolerance) -> Array:
+    """Return how far each loss lies above its baseline (below: negative), in units of the tolerance.
+
+    A loss that is finite on one side only counts as infinitely far.
+    """
+    ours, theirs = pairs.curves
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        distance = (ours - theirs) / tolerance.allowed(theirs, theirs[:, 0])
+    distance[same_bits(ours, theirs)] = 0.0
+    finite, once = np.isfinite(ours), np.isfinite(theirs)
+    distance[~finite & once] = np.inf
+    distance[finite & ~once] = -np.inf
+    result: Array = np.where(~finite & ~once, 0.0, distance)
+    return result
+
+
+def _worst(pairs: Pairs, excess: Array) -> str:
+    """Name the loss that lies farthest out: its seed, its step, both values and the allowance."""
+    seed, point = np.unravel_index(int(excess.argmax()), excess.shape)
+    ours, theirs = (side[seed, point] for side in pairs.curves)
+    outside = int((excess > 1.0).any(axis=1).sum())
+    moment = "final loss" if point == len(pairs.steps) - 1 else f"loss at step {pairs.steps[point]}"
+    return (
+        f"{moment} of seed {pairs.seeds[seed]} is {ours:.6g}, baseline {theirs:.6g}: {excess[seed, point]:.3g} times "
+        f"the tolerance ({outside} of {len(pairs.seeds)} seeds beyond it)"
+    )
+
+
+def _by_distribution(pairs: Pairs, differs: str, alpha: float) -> Judgement:
+    """Judge two samples that started elsewhere: another random stream."""
+    from scipy.stats import mannwhitneyu
+
+    ours, theirs = (np.nan_to_num(side, nan=np.inf) for side in pairs.column("final_loss"))
+    p = float(mannwhitneyu(ours, theirs, alternative="two-sided").pvalue)
+    told = f"another random stream ({differs}): medians {np.median(ours):.4g} and {np.median(theirs):.4g}, p = {p:.2g}"
+    if p > alpha:
+        return Judgement(outcome=Outcome.PASS, stage=Stage.INITIALISATION, sentence=f"{told}; no difference shown")
+    worse = np.median(ours) > np.median(theirs)
+    outcome = Outcome.REGRESSED if worse else Outcome.IMPROVED
+    return Judgement(outcome=outcome, stage=Stage.INITIALISATION, sentence=told)

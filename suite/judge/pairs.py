@@ -1,0 +1,96 @@
+"""A run's cell beside its baseline, seed by seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from suite.observe import Array
+from suite.trial import PlannedCell, RunRecord
+
+DIGESTS = ("data_digest", "init_digest", "gradient_digest", "update_digest", "final_digest")
+CELL_COLUMNS = ("case", "device", "dtype", "mode")
+
+CellKey = tuple[str, str, str, str]
+
+
+def key_of(cell: PlannedCell) -> CellKey:
+    """Return what names a cell."""
+    return cell.case, cell.device, cell.dtype, cell.mode
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellTables:
+    """One cell's rows of a run."""
+
+    trials: pd.DataFrame
+    curves: pd.DataFrame
+    observations: pd.DataFrame
+
+
+def by_cell(run: RunRecord) -> dict[CellKey, CellTables]:
+    """Split a run's tables by cell, in one pass over each."""
+    groups = [dict(tuple(t.groupby(list(CELL_COLUMNS)))) for t in (run.trials, run.curves, run.observations)]
+    trials, curves, observations = groups
+    return {
+        key: CellTables(
+            trials=rows,
+            curves=curves.get(key, run.curves.iloc[:0]),
+            observations=observations.get(key, run.observations.iloc[:0]),
+        )
+        for key, rows in trials.items()
+    }
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The seeds that both sides trained: column by column, ours and the baseline's in the same order."""
+
+    ours: CellTables
+    baseline: CellTables
+
+    @cached_property
+    def seeds(self) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+        """Return the seeds of both, in order."""
+        return np.intersect1d(self.ours.trials["seed"].to_numpy(), self.baseline.trials["seed"].to_numpy())
+
+    @cached_property
+    def _trials(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        ours, theirs = (side.trials.set_index("seed").loc[self.seeds] for side in (self.ours, self.baseline))
+        return ours, theirs
+
+    def column(self, name: str) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+        """Return one column of the trials, ours and the baseline's: ``(seeds,)`` each."""
+        ours, theirs = self._trials
+        return ours[name].to_numpy(), theirs[name].to_numpy()
+
+    def same(self, name: str) -> bool:
+        """Tell whether a column of digests or words is equal for every seed."""
+        ours, theirs = self.column(name)
+        return bool((ours == theirs).all())
+
+    @cached_property
+    def curves(self) -> tuple[Array, Array]:
+        """Return the loss curves and, as their last point, the final losses: ``(seeds, points)`` each."""
+        both = []
+        for side, trials in zip((self.ours, self.baseline), self._trials, strict=True):
+            wide = side.curves.pivot(index="seed", columns="step", values="loss").reindex(self.seeds)
+            both.append(np.column_stack([wide.to_numpy(), trials["final_loss"].to_numpy()]))
+        return both[0], both[1]
+
+    @cached_property
+    def steps(self) -> list[int]:
+        """Return the steps of the curves' points; the last is the number of updates."""
+        marks = sorted(int(step) for step in self.ours.curves["step"].unique())
+        return [*marks, int(self._trials[0]["steps"].iloc[0])]
+
+
+def same_bits(ours: Array, theirs: Array) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Tell for each pair whether the bits are equal; any NaN equals any other."""
+    equal: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = (
+        np.ascontiguousarray(ours).view(np.int64) == np.ascontiguousarray(theirs).view(np.int64)
+    ) | (np.isnan(ours) & np.isnan(theirs))
+    return equal

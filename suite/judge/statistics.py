@@ -1,0 +1,40 @@
+"""Exact statistics, valid at every sample size: what the gate counts with."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import special
+
+from suite.observe import Array
+
+
+def too_rare(successes: int, trials: int, low: float, high: float) -> float:
+    """Return the two-sided exact p-value of a count, if the probability lies from ``low`` to ``high``.
+
+    Twice the smaller binomial tail, at the end of the interval that makes it largest; at most 1.
+    """
+    below = float(special.bdtr(successes, trials, low))
+    above = 1.0 if successes == 0 else float(special.bdtrc(successes - 1, trials, high))
+    return min(1.0, 2.0 * min(below, above))
+
+
+def counts_allowed(trials: int, low: float, high: float, alpha: float) -> tuple[int, int]:
+    """Return the smallest and the largest count that a test at level ``alpha`` lets pass."""
+    passing = [k for k in range(trials + 1) if too_rare(k, trials, low, high) > alpha]
+    return passing[0], passing[-1]
+
+
+def median_interval(values: Array, alpha: float) -> tuple[float, float, float]:
+    """Return the sign-test interval of the median and the confidence that it really has.
+
+    The narrowest pair of order statistics that covers the median with at least ``1 - alpha``;
+    the whole range, with the confidence that it has, where the sample is too small for that.
+    """
+    ordered = np.sort(values)
+    size = len(ordered)
+    rank = 0
+    while 2 * (rank + 1) < size and 2.0 * float(special.bdtr(rank, size, 0.5)) <= alpha:
+        rank += 1
+    outside = max(0, rank - 1)
+    confidence = 1.0 - 2.0 * float(special.bdtr(outside, size, 0.5)) if size > 1 else 0.0
+    return float(ordered[outside]), float(ordered[size - 1 - outside]), max(0.0, confidence)

@@ -1,0 +1,111 @@
+"""What training leaves to look at, and how an expectation looks at it.
+
+Everything here is NumPy in float64 with the seeds as the first axis, so that one seed and
+ten thousand are looked at by the same lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suite.case import Case
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Inputs to show to the network, before the first step or after the last."""
+
+    inputs: tuple[Any, ...] | None = None
+    """Nested tuples of numbers; None stands for the case's own inputs."""
+    at_start: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Specimen:
+    """A fresh network of the case (drawn from seed 0), for facts that need no training."""
+
+    network: nn.Module
+    x: Tensor
+    target: Tensor
+    loss: Callable[[Tensor, Tensor], Tensor]
+    optimizer: Any
+    tensor: Callable[[Any], Tensor]
+    """Makes a tensor on the cell's device in the cell's dtype from nested numbers."""
+
+
+Fact = Callable[[Specimen], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trajectories:
+    """What some seeds of one cell left behind; ``seeds`` is the first axis of every array."""
+
+    seeds: Sequence[int]
+    initial: Mapping[str, Array]
+    """Parameters before the first step, by name: ``(seeds, *shape)``."""
+    final: Mapping[str, Array]
+    """Parameters after the last step, by name: ``(seeds, *shape)``."""
+    gradient: Mapping[str, Array]
+    """Gradients of the first step, by parameter: ``(seeds, *shape)``; zero where there was none."""
+    gradient_after: Mapping[str, Array]
+    """The same gradients, read again after ``step()``."""
+    curve_steps: Sequence[int]
+    curve: Array
+    """Losses as the loop computed them at ``curve_steps``: ``(seeds, points)``."""
+    final_loss: Array
+    """Loss after the last update, computed in float64: ``(seeds,)``."""
+    outputs: Mapping[Probe, Array] = field(default_factory=dict)
+    """What the network answered to each probe: ``(seeds, *shape)``."""
+    facts: Mapping[Fact, float] = field(default_factory=dict)
+    """What each fact came to, once for the cell."""
+    twins: Mapping[str, Trajectories] = field(default_factory=dict)
+    """The same seeds through another case, by its name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """A named number (or array of numbers) that each seed leaves behind."""
+
+    name: str
+    look: Callable[[Trajectories], Array]
+    """Gives ``(seeds,)`` or ``(seeds, *shape)``."""
+    probe: Probe | None = None
+    fact: Fact | None = None
+    twin: Case | None = None
+    parameters: tuple[str, ...] = ()
+    """Parameters that it looks at, so that a wrong name is found before anything is trained."""
+
+    def columns(self, trajectories: Trajectories) -> Iterator[tuple[str, Array]]:
+        """Give each element's name and its values ``(seeds,)``; an only element has no index."""
+        values = np.asarray(self.look(trajectories), dtype=np.float64)
+        flat = values.reshape(len(trajectories.seeds), -1)
+        if flat.shape[1] == 1:
+            yield self.name, flat[:, 0]
+            return
+        for position, index in enumerate(np.ndindex(values.shape[1:])):
+            yield f"{self.name}[{','.join(map(str, index))}]", flat[:, position]
+
+
+def belongs(element: str, observation: str) -> bool:
+    """Tell whether ``element`` is the observation itself or one of its elements."""
+    return element == observation or (element.startswith(observation + "[") and element.endswith("]"))
+
+
+def freeze(numbers: Any) -> Any:
+    """Turn nested lists of numbers into nested tuples, which can be compared and hashed."""
+    nested = np.asarray(numbers, dtype=np.float64).tolist()
+    return _tuples(nested)
+
+
+def _tuples(nested: Any) -> Any:
+    return tuple(map(_tuples, nested)) if isinstance(nested, list) else nested

@@ -1,0 +1,135 @@
+"""Cases × devices × dtypes × modes become cells; a cell holds its seeds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from suite.case import Case
+from suite.errors import SuiteError, raise_all
+from suite.machine import unavailable
+from suite.version import case_version
+
+DTYPES = ("float64", "float32", "bfloat16", "float16")
+MODES = ("eager",)
+AUTO = "auto"
+AUTO_DEVICES = ("cpu", "cuda")
+"""What ``auto`` looks for."""
+SEED_LIMIT = 2**64
+"""torch takes seeds below this."""
+DEFAULT_SEEDS = 100
+EAGER_STEPS = 50_000
+"""Without --seeds, a cell that trains eagerly has as many of the default seeds as fit this many steps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One case on one device in one dtype and mode, with all its seeds."""
+
+    case: Case
+    version: str
+    device: str
+    dtype: str
+    mode: str
+    seeds: Sequence[int]
+
+    @property
+    def label(self) -> str:
+        """Return "case[device-dtype]"."""
+        return f"{self.case.name}[{self.device}-{self.dtype}]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skip:
+    """A device that was looked for and is not here."""
+
+    device: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run trains, in the order in which it is recorded."""
+
+    cells: tuple[Cell, ...]
+    skipped: tuple[Skip, ...] = ()
+
+    @property
+    def trials(self) -> int:
+        """Count all trials."""
+        return sum(len(cell.seeds) for cell in self.cells)
+
+
+def make_plan(
+    cases: Sequence[Case],
+    *,
+    seeds: range | None = None,
+    devices: Sequence[str] = ("cpu",),
+    dtypes: Sequence[str] = DTYPES,
+    modes: Sequence[str] = MODES,
+    skipped: Sequence[Skip] = (),
+) -> Plan:
+    """Cross cases, devices, dtypes and modes; ``seeds`` None gives each case its default seeds."""
+    versions = {case.name: case_version(case) for case in cases}
+    cells = (
+        Cell(
+            case=case,
+            version=versions[case.name],
+            device=device,
+            dtype=dtype,
+            mode=mode,
+            seeds=default_seeds(case) if seeds is None else seeds,
+        )
+        for case, device, dtype, mode in product(cases, devices, dtypes, modes)
+    )
+    return Plan(cells=tuple(cells), skipped=tuple(skipped))
+
+
+def default_seeds(case: Case) -> range:
+    """Return the first hundred seeds, or as many as fit the eager loop's budget of steps; at least one."""
+    return range(max(1, min(DEFAULT_SEEDS, EAGER_STEPS // case.steps)))
+
+
+def parse_seeds(text: str) -> range:
+    """Read "100" (the first hundred) or "20:120" (20 to 119).
+
+    Raises:
+        SuiteError: if the text is no range of whole numbers from 0 up to 2⁶⁴ − 1, or an empty one.
+    """
+    match = re.fullmatch(r"(?:(\d{1,20}):)?(\d{1,20})", text, flags=re.ASCII)
+    if match is None:
+        raise SuiteError(f'--seeds "{text}" is no range; give a number, as 100, or first and end, as 20:120')
+    start, stop = int(match[1] or 0), int(match[2])
+    if not start < stop <= SEED_LIMIT:
+        raise SuiteError(f'--seeds "{text}" holds no seed; the end must lie above the start, at most 2^64')
+    return range(start, stop)
+
+
+def parse_choice(option: str, text: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Read a comma-separated choice from ``known``, or "all".
+
+    Raises:
+        SuiteError: naming every word that is not known.
+    """
+    words = tuple(dict.fromkeys(word.strip() for word in text.split(",")))
+    if words == ("all",):
+        return tuple(known)
+    raise_all(f'{option} "{word}" is not known; choose from {", ".join(known)}' for word in words if word not in known)
+    return words
+
+
+def parse_devices(text: str) -> tuple[tuple[str, ...], tuple[Skip, ...]]:
+    """Read torch device strings, or "auto"; give those that are here, and those that ``auto`` missed.
+
+    Raises:
+        SuiteError: naming every device that was asked for by name and is not here.
+    """
+    asked = tuple(dict.fromkeys(word.strip() for word in text.split(",")))
+    reasons = {device: unavailable(device) for device in (AUTO_DEVICES if asked == (AUTO,) else asked)}
+    missing = {device: reason for device, reason in reasons.items() if reason is not None}
+    if asked != (AUTO,):
+        raise_all(f'--device "{device}" is not here: {reason}' for device, reason in missing.items())
+    skipped = tuple(Skip(device=device, reason=reason) for device, reason in missing.items())
+    return tuple(device for device in reasons if device not in missing), skipped

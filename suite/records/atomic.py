@@ -1,0 +1,67 @@
+"""Writing so that a kill at any moment leaves the old or the new, never half."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from suite.errors import SuiteError
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Turn what the system refuses while writing to ``place`` into one line.
+
+    Raises:
+        SuiteError: naming the place and the system's reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SuiteError(f"{place}: cannot be written: {error.strerror or error}") from error
+
+
+def replace_text(file: Path, text: str) -> None:
+    """Put ``text`` in place of the file's content, or leave the file as it was.
+
+    Raises:
+        SuiteError: if the folder cannot be written.
+    """
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    with writing(file):
+        try:
+            beside.write_text(text, encoding="utf-8", newline="")
+            beside.replace(file)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def append_text(file: Path, text: str) -> None:
+    """Append whole lines in one write.
+
+    Raises:
+        SuiteError: if the file cannot be written.
+    """
+    with writing(file):
+        handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            _write_all(handle, text.encode())
+        finally:
+            os.close(handle)
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def cut_to_whole_lines(file: Path) -> None:
+    """Drop what stands after the file's last newline: a row that a kill cut off."""
+    if not file.exists():
+        return
+    with writing(file), file.open("r+b") as stream:
+        data = stream.read()
+        stream.truncate(data.rfind(b"\n") + 1)

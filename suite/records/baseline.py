@@ -1,0 +1,125 @@
+"""Baselines: accepted runs, one folder for each type of device."""
+
+from __future__ import annotations
+
+import getpass
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from suite.errors import SuiteError, raise_all
+from suite.machine import Machine
+from suite.records.atomic import replace_text, writing
+from suite.records.folder import TABLES, as_csv, read_run
+from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, write_json
+from suite.trial import Acceptance, Manifest, RunRecord
+
+
+def device_type(device: str) -> str:
+    """Return "cuda" for "cuda:0"."""
+    return device.partition(":")[0]
+
+
+def find_baselines(folder: Path) -> dict[str, RunRecord]:
+    """Read the baselines in ``folder`` by type of device; a plain run folder is one for all its devices.
+
+    Raises:
+        SuiteError: if one of them is damaged.
+    """
+    if (folder / MANIFEST_FILE).exists():
+        run = read_run(folder)
+        return {device_type(device): run for device in run.machine.devices}
+    return {kind: read_run(place) for kind, place in _places(folder)}
+
+
+def _places(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Give each device type's folder; the one before it where a kill fell between two renames."""
+    if not folder.is_dir():
+        return
+    kinds = sorted({place.name.removeprefix(".").removesuffix(".old") for place in folder.iterdir() if place.is_dir()})
+    for kind in kinds:
+        for place in (folder / kind, _set_aside(folder, kind)):
+            if (place / MANIFEST_FILE).exists():
+                yield kind, place
+                break
+
+
+def _set_aside(folder: Path, kind: str) -> Path:
+    return folder / f".{kind}.old"
+
+
+def accept(run: RunRecord, folder: Path, *, reason: str, who: str | None = None, drop: bool = False) -> list[Path]:
+    """Make a run the baseline, for each type of device that it trained on; return their folders.
+
+    ``drop`` allows cells of the present baseline to be lost that the run does not hold.
+
+    Raises:
+        SuiteError: if the run was interrupted, the reason is empty, or cells would be lost.
+    """
+    if not reason.strip():
+        raise SuiteError("--reason is empty; say why this run is to be trusted from now on")
+    if not run.manifest.complete:
+        raise SuiteError(f"run {run.manifest.run} was interrupted; complete it with --resume before it is accepted")
+    present = find_baselines(folder)
+    kinds = sorted({device_type(device) for device in run.machine.devices})
+    parts = {kind: _part(run, kind) for kind in kinds}
+    if not drop:
+        raise_all(fault for kind in kinds if kind in present for fault in _lost(present[kind], parts[kind]))
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    accepted = Acceptance(who=who or getpass.getuser(), when=when, why=reason.strip(), replaced="")
+    return [_install(parts[kind], folder, kind, accepted, present.get(kind)) for kind in kinds]
+
+
+def _part(run: RunRecord, kind: str) -> RunRecord:
+    """Return what the run left on one type of device."""
+
+    def of_kind(table: pd.DataFrame) -> pd.DataFrame:
+        return table[[device_type(device) == kind for device in table["device"]]]
+
+    devices = {name: device for name, device in run.machine.devices.items() if device_type(name) == kind}
+    cells = tuple(cell for cell in run.manifest.cells if device_type(cell.device) == kind)
+    return RunRecord(
+        manifest=replace(run.manifest, cells=cells, skipped=()),
+        machine=replace(run.machine, devices=devices),
+        trials=of_kind(run.trials),
+        curves=of_kind(run.curves),
+        observations=of_kind(run.observations),
+    )
+
+
+def _lost(present: RunRecord, part: RunRecord) -> Iterator[str]:
+    kept = {(cell.case, cell.device, cell.dtype, cell.mode) for cell in part.manifest.cells}
+    for cell in present.manifest.cells:
+        if (cell.case, cell.device, cell.dtype, cell.mode) not in kept:
+            yield (
+                f"{cell.case}[{cell.device}-{cell.dtype}] of the present baseline is not in this run and would be lost; "
+                "run all of it, or allow it with --drop"
+            )
+
+
+def _install(part: RunRecord, folder: Path, kind: str, accepted: Acceptance, before: RunRecord | None) -> Path:
+    """Write the new baseline beside the old one, then put it in its place by two renames."""
+    acceptance = replace(accepted, replaced=before.manifest.run if before else "")
+    place, fresh, old = folder / kind, folder / f".{kind}.new", _set_aside(folder, kind)
+    with writing(folder):
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        _write(fresh, replace(part.manifest, accepted=acceptance), part.machine, part)
+        if place.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            place.rename(old)
+        fresh.rename(place)
+        shutil.rmtree(old, ignore_errors=True)
+    return place
+
+
+def _write(folder: Path, manifest: Manifest, machine: Machine, part: RunRecord) -> None:
+    tables: Sequence[pd.DataFrame] = (part.curves, part.observations, part.trials)
+    for table, rows in zip(TABLES, tables, strict=True):
+        replace_text(folder / table.file, as_csv(rows))
+    write_json(folder / MACHINE_FILE, machine)
+    write_json(folder / MANIFEST_FILE, manifest)

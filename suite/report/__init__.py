@@ -1,0 +1,1 @@
+"""Verdicts -> what people and programs read. Never imports torch."""

@@ -1,0 +1,124 @@
+"""Runs side by side: device against device and dtype against dtype, paired by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from tabulate import tabulate
+
+from suite.trial import RunRecord
+
+COLUMNS = {
+    "case": "case",
+    "dtype": "dtype",
+    "device": "device",
+    "seeds": "seeds",
+    "median_final_loss": "median final loss",
+    "dead_rate": "dead",
+    "microseconds_a_step": "µs a step",
+    "against": "against",
+    "paired_seeds": "paired seeds",
+    "largest_paired_difference": "largest paired difference",
+    "time_ratio": "time ratio",
+}
+"""Columns of the table, by their names in CSV: what Markdown calls them."""
+
+DEAD = "dead"
+MICROSECONDS = 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One cell as the table shows it: its trials by seed, and where they were trained."""
+
+    case: str
+    dtype: str
+    device: str
+    """Its device, with the run's name before it where several runs have one of that name."""
+    trials: pd.DataFrame
+    dead: pd.Series | None
+    """1 for a dead seed, 0 for a live one; None where the case has no such group."""
+
+
+def tabulate_runs(runs: Sequence[RunRecord]) -> pd.DataFrame:
+    """Return one row a cell, each against the first device in its dtype, or the first dtype on its device."""
+    cells = [column for run in runs for column in _columns(run, _labels(runs, run))]
+    order = {case: place for place, case in enumerate(dict.fromkeys(cell.case for cell in cells))}
+    cells.sort(key=lambda cell: order[cell.case])
+    rows = [_row(cell, _reference(cell, cells)) for cell in cells]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _labels(runs: Sequence[RunRecord], run: RunRecord) -> dict[str, str]:
+    """Name each device of a run so that no two columns of the table share a name."""
+    others = {device for other in runs if other is not run for device in other.machine.devices}
+    return {device: f"{run.manifest.run}:{device}" if device in others else device for device in run.machine.devices}
+
+
+def _columns(run: RunRecord, labels: dict[str, str]) -> Iterator[Column]:
+    keys = ["case", "device", "dtype"]
+    dead = dict(tuple(run.observations[run.observations["name"] == DEAD].groupby(keys)))
+    for key, trials in run.trials.groupby(keys, sort=False):
+        case, device, dtype = key
+        yield Column(
+            case=case,
+            dtype=dtype,
+            device=labels[device],
+            trials=trials.set_index("seed"),
+            dead=dead[key].set_index("seed")["value"] if key in dead else None,
+        )
+
+
+def _reference(cell: Column, cells: Sequence[Column]) -> Column | None:
+    """Return the cell that this one is held against: itself on the first device, else in the first dtype."""
+    same_dtype = [other for other in cells if (other.case, other.dtype) == (cell.case, cell.dtype)]
+    if same_dtype[0] is not cell:
+        return same_dtype[0]
+    same_device = [other for other in cells if (other.case, other.device) == (cell.case, cell.device)]
+    return None if same_device[0] is cell else same_device[0]
+
+
+def _row(cell: Column, reference: Column | None) -> dict[str, object]:
+    losses = cell.trials["final_loss"]
+    row: dict[str, object] = {
+        "case": cell.case,
+        "dtype": cell.dtype,
+        "device": cell.device,
+        "seeds": len(losses),
+        "median_final_loss": losses.median(),
+        "dead_rate": None if cell.dead is None else cell.dead.mean(),
+        "microseconds_a_step": microseconds_a_step(cell.trials).median(),
+    }
+    return row if reference is None else row | _paired(cell, reference)
+
+
+def _paired(cell: Column, reference: Column) -> dict[str, object]:
+    """Compare two cells over the seeds that both trained."""
+    seeds = cell.trials.index.intersection(reference.trials.index)
+    ours, theirs = (side.trials.loc[seeds] for side in (cell, reference))
+    return {
+        "against": reference.dtype if reference.device == cell.device else reference.device,
+        "paired_seeds": len(seeds),
+        "largest_paired_difference": (ours["final_loss"] - theirs["final_loss"]).abs().max() if len(seeds) else np.nan,
+        "time_ratio": (microseconds_a_step(ours) / microseconds_a_step(theirs)).median(),
+    }
+
+
+def microseconds_a_step(trials: pd.DataFrame) -> pd.Series:
+    """Return the time of one step of one seed, for each trial that was timed alone; NaN for others."""
+    alone = trials["yardstick_seconds"].notna()
+    seconds = trials["train_seconds"] / (trials["steps"] * trials["seeds_together"])
+    return (seconds * MICROSECONDS).where(alone)
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """Return the table in Markdown, figures to four digits."""
+    shown = table.astype(object).where(table.notna(), "")
+    return tabulate(
+        shown.to_dict("list"), headers=[COLUMNS[name] for name in table.columns], tablefmt="github", floatfmt=".4g"
+    )
+
+

@@ -1,0 +1,1 @@
+"""Cell -> Trials: the only rooms that train."""

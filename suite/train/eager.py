@@ -1,0 +1,175 @@
+"""The documents' loop, one seed at a time: the reference for all other modes, and what is timed."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from suite.case import Stepper
+from suite.draw import generators_kept
+from suite.errors import told
+from suite.observe import Probe, Trajectories
+from suite.plan import Cell
+from suite.train.clock import collector_paused, synchronise, yardstick_seconds
+from suite.train.leave import Left, Times, failed, marks, trajectories, trials
+from suite.train.prepare import Bench, prepare
+from suite.trial import Trial
+
+WARM_UP_STEPS = 20
+"""Steps of a throw-away network before anything is timed."""
+
+Parameters = dict[str, Tensor]
+
+
+@dataclass(kw_only=True)
+class Path:
+    """One seed's way, as the loop saw it."""
+
+    drawn: Parameters
+    initial: Parameters
+    gradient: Parameters = field(default_factory=dict)
+    gradient_after: Parameters = field(default_factory=dict)
+    updated: Parameters = field(default_factory=dict)
+    final: Parameters = field(default_factory=dict)
+    curve: list[Tensor] = field(default_factory=list)
+    outputs: dict[Probe, Tensor] = field(default_factory=dict)
+    final_loss: Tensor = field(default_factory=lambda: torch.tensor(math.nan))
+    seconds: float = math.nan
+
+
+def train(cell: Cell, seeds: Sequence[int], *, timed: bool = True) -> list[Trial]:
+    """Train the given seeds of a cell, one after the other, and record each.
+
+    ``timed`` False: other work runs beside this, and the yardstick is left out.
+    A seed that cannot be trained is recorded as an error with its reason; the others go on.
+    """
+    with generators_kept(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            bench = prepare(cell)
+            with collector_paused():
+                _warm_up(bench, seeds[0])
+        except Exception as error:
+            return [failed(cell, seed, told(error)) for seed in seeds]
+        return [trial for seed in seeds for trial in _train_one(cell, bench, seed, timed=timed)]
+
+
+def _train_one(cell: Cell, bench: Bench, seed: int, *, timed: bool) -> list[Trial]:
+    try:
+        with collector_paused():
+            path = follow(bench, seed)
+            beside = yardstick_seconds(path.seconds) if timed else math.nan
+        left = stack([seed], [path], cell.case.steps)
+        seen = trajectories(bench, left, {twin.case.name: _twin(twin, seed) for twin in bench.twins})
+        return list(trials(cell, bench, left, seen, [Times(train=path.seconds, yardstick=beside)]))
+    except Exception as error:
+        return [failed(cell, seed, told(error))]
+
+
+def _twin(bench: Bench, seed: int) -> Trajectories:
+    return trajectories(bench, stack([seed], [follow(bench, seed)], bench.case.steps), {})
+
+
+def _warm_up(bench: Bench, seed: int) -> None:
+    """Train a throw-away network, so that nothing is done for the first time when it counts."""
+    network, _ = bench.network(seed)
+    advance(network, bench.optimizer(network), bench, min(WARM_UP_STEPS, bench.case.steps))
+    synchronise(bench.device)
+
+
+def advance(network: nn.Module, optimizer: Stepper, bench: Bench, updates: int) -> Tensor:
+    """Train for so many updates, as the documents do; return the last loss computed on the way."""
+    x, target, loss_function = bench.x, bench.target, bench.case.loss
+    zero_grad = getattr(optimizer, "zero_grad", network.zero_grad)
+    for _ in range(updates):
+        zero_grad()
+        loss = loss_function(network(x), target)
+        loss.backward()
+        optimizer.step()
+    return loss.detach()
+
+
+def follow(bench: Bench, seed: int) -> Path:
+    """Train one seed from start to end and keep what it leaves on the way."""
+    network, drawn = bench.network(seed)
+    path = Path(drawn=drawn, initial=_values(network))
+    _show(bench, network, path, at_start=True)
+    optimizer = bench.optimizer(network)
+    synchronise(bench.device)
+    start = perf_counter()
+    _first_step(bench, network, optimizer, path)
+    steps = marks(bench.case.steps)
+    for here, there in zip(steps, steps[1:], strict=False):
+        path.curve.append(advance(network, optimizer, bench, there - here))
+    synchronise(bench.device)
+    path.seconds = perf_counter() - start
+    path.final = _values(network)
+    network.eval()
+    _show(bench, network, path, at_start=False)
+    path.final_loss = _loss_in_float64(bench, network)
+    return path
+
+
+def _first_step(bench: Bench, network: nn.Module, optimizer: Stepper, path: Path) -> None:
+    """Make the first update, and keep the gradient before and after it and the parameters then."""
+    getattr(optimizer, "zero_grad", network.zero_grad)()
+    loss = bench.case.loss(network(bench.x), bench.target)
+    loss.backward()
+    path.gradient = _gradients(network)
+    optimizer.step()
+    path.gradient_after = _gradients(network)
+    path.updated = _values(network)
+    path.curve.append(loss.detach())
+
+
+def _values(network: nn.Module) -> Parameters:
+    return {name: value.detach().clone() for name, value in network.named_parameters()}
+
+
+def _gradients(network: nn.Module) -> Parameters:
+    return {
+        name: torch.zeros_like(value) if value.grad is None else value.grad.detach().clone()
+        for name, value in network.named_parameters()
+    }
+
+
+@torch.no_grad()
+def _show(bench: Bench, network: nn.Module, path: Path, *, at_start: bool) -> None:
+    """Show the network the probes that are meant for this moment."""
+    for probe, inputs in bench.probes.items():
+        if probe.at_start == at_start:
+            path.outputs[probe] = network(inputs)
+
+
+@torch.no_grad()
+def _loss_in_float64(bench: Bench, network: nn.Module) -> Tensor:
+    return bench.case.loss(network(bench.x).double(), bench.target.double())
+
+
+def stack(seeds: Sequence[int], paths: Sequence[Path], steps: int) -> Left:
+    """Put the ways of several seeds side by side: the seed becomes the first axis."""
+
+    def parameters(phase: str) -> Parameters:
+        names: Any = getattr(paths[0], phase)
+        return {name: torch.stack([getattr(path, phase)[name] for path in paths]) for name in names}
+
+    return Left(
+        seeds=seeds,
+        drawn=parameters("drawn"),
+        initial=parameters("initial"),
+        gradient=parameters("gradient"),
+        gradient_after=parameters("gradient_after"),
+        updated=parameters("updated"),
+        final=parameters("final"),
+        curve_steps=marks(steps),
+        curve=torch.stack([torch.stack(path.curve) for path in paths]),
+        final_loss=torch.stack([path.final_loss for path in paths]),
+        outputs={probe: torch.stack([path.outputs[probe] for path in paths]) for probe in paths[0].outputs},
+    )

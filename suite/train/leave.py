@@ -1,0 +1,173 @@
+"""From what training left, seeds first, to Trials: digests, norms and observations.
+
+Every mode ends here, so that an eager trial and an ensemble's are recorded by the same lines.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from suite.observe import Array, Probe, Trajectories
+from suite.plan import Cell
+from suite.train.prepare import Bench
+from suite.trial import Status, Trial
+
+DIGEST_BYTES = 8
+NO_DIGEST = "-"
+"""In place of the digests of a trial that could not be trained."""
+
+Stacked = Mapping[str, Tensor]
+"""Tensors by parameter, ``(seeds, *shape)``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """What some seeds left behind, stacked: the first axis of every tensor is the seed."""
+
+    seeds: Sequence[int]
+    drawn: Stacked
+    initial: Stacked
+    gradient: Stacked
+    gradient_after: Stacked
+    updated: Stacked
+    final: Stacked
+    curve_steps: Sequence[int]
+    curve: Tensor
+    final_loss: Tensor
+    outputs: Mapping[Probe, Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Times:
+    """How long one training loop took, in seconds, and how many seeds it trained."""
+
+    train: float
+    yardstick: float
+    together: int = 1
+
+
+def marks(steps: int) -> tuple[int, ...]:
+    """Return the steps at which the curve is recorded: 0, 1, 2, 4, 8 … and the last."""
+    doubling = [0, *(2**power for power in range(steps.bit_length()))]
+    return tuple(sorted({mark for mark in doubling if mark < steps} | {steps - 1}))
+
+
+def digests(stacked: Stacked) -> list[str]:
+    """Return, for each seed, a hash of the exact bits of all its entries."""
+    rows = [_bytes(tensor) for tensor in stacked.values()]
+    return [blake2b(row.tobytes(), digest_size=DIGEST_BYTES).hexdigest() for row in np.concatenate(rows, axis=1)]
+
+
+def _bytes(tensor: Tensor) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    """View ``(seeds, *shape)`` as ``(seeds, bytes)``."""
+    flat = tensor.detach().cpu().contiguous().reshape(len(tensor), -1)
+    return flat.view(torch.uint8).numpy()  # type: ignore[return-value]
+
+
+def norms(stacked: Stacked) -> list[float]:
+    """Return, for each seed, the Euclidean norm over all entries, in float64."""
+    squares = sum(numbers(tensor).reshape(len(tensor), -1).__pow__(2).sum(axis=1) for tensor in stacked.values())
+    return [math.sqrt(square) for square in np.atleast_1d(squares)]
+
+
+def numbers(tensor: Tensor) -> Array:
+    """Return the tensor's values in float64."""
+    return tensor.detach().cpu().double().numpy()  # type: ignore[no-any-return]
+
+
+def trajectories(bench: Bench, left: Left, twins: Mapping[str, Trajectories]) -> Trajectories:
+    """Turn what was left into what expectations look at."""
+    return Trajectories(
+        seeds=left.seeds,
+        initial=_all_numbers(left.initial),
+        final=_all_numbers(left.final),
+        gradient=_all_numbers(left.gradient),
+        gradient_after=_all_numbers(left.gradient_after),
+        curve_steps=left.curve_steps,
+        curve=numbers(left.curve),
+        final_loss=numbers(left.final_loss),
+        outputs={probe: numbers(answer) for probe, answer in left.outputs.items()},
+        facts=bench.facts,
+        twins=twins,
+    )
+
+
+def _all_numbers(stacked: Stacked) -> dict[str, Array]:
+    return {name: numbers(tensor) for name, tensor in stacked.items()}
+
+
+def trials(cell: Cell, bench: Bench, left: Left, seen: Trajectories, times: Sequence[Times]) -> Iterator[Trial]:
+    """Record each seed."""
+    observed = [column for o in bench.observations for column in o.columns(seen)]
+    data = {"x": bench.x.unsqueeze(0), "target": bench.target.unsqueeze(0)}
+    phases = (left.initial, left.gradient, left.updated, left.final)
+    hashed = zip(*(digests(stacked) for stacked in (left.drawn, left.gradient, left.updated, left.final)), strict=True)
+    measured = zip(*(norms(stacked) for stacked in phases), strict=True)
+    (data_digest,), (data_norm,) = digests(data), norms(data)
+    for row, (seed, digest, norm) in enumerate(zip(left.seeds, hashed, measured, strict=True)):
+        final_loss = float(seen.final_loss[row])
+        yield Trial(
+            case=cell.case.name,
+            case_version=cell.version,
+            seed=seed,
+            device=cell.device,
+            dtype=cell.dtype,
+            mode=cell.mode,
+            status=Status.OK if math.isfinite(final_loss) else Status.DIVERGED,
+            steps=cell.case.steps,
+            first_loss=float(seen.curve[row, 0]),
+            final_loss=final_loss,
+            train_seconds=times[row].train,
+            seeds_together=times[row].together,
+            yardstick_seconds=times[row].yardstick,
+            data_norm=data_norm,
+            initial_norm=norm[0],
+            gradient_norm=norm[1],
+            update_norm=norm[2],
+            final_norm=norm[3],
+            data_digest=data_digest,
+            init_digest=digest[0],
+            gradient_digest=digest[1],
+            update_digest=digest[2],
+            final_digest=digest[3],
+            curve=tuple(zip(seen.curve_steps, seen.curve[row].tolist(), strict=True)),
+            observations=tuple((name, float(values[row])) for name, values in observed),
+        )
+
+
+def failed(cell: Cell, seed: int, reason: str) -> Trial:
+    """Record a seed that could not be trained, and why."""
+    nothing = math.nan
+    return Trial(
+        case=cell.case.name,
+        case_version=cell.version,
+        seed=seed,
+        device=cell.device,
+        dtype=cell.dtype,
+        mode=cell.mode,
+        status=Status.ERROR,
+        steps=0,
+        first_loss=nothing,
+        final_loss=nothing,
+        train_seconds=nothing,
+        seeds_together=1,
+        yardstick_seconds=nothing,
+        data_norm=nothing,
+        initial_norm=nothing,
+        gradient_norm=nothing,
+        update_norm=nothing,
+        final_norm=nothing,
+        reason=reason,
+        data_digest=NO_DIGEST,
+        init_digest=NO_DIGEST,
+        gradient_digest=NO_DIGEST,
+        update_digest=NO_DIGEST,
+        final_digest=NO_DIGEST,
+    )

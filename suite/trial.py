@@ -1,0 +1,138 @@
+"""Trial: the frozen record of what one seed left behind; and what a run holds besides its trials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from suite.expect import Clause
+from suite.machine import Machine
+from suite.plan import Skip
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Status(StrEnum):
+    """How a trial ended."""
+
+    OK = "ok"
+    DIVERGED = "diverged"
+    """Its final loss is not finite."""
+    ERROR = "error"
+    """It could not be trained; the reason says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What one seed of a cell left behind.
+
+    Digests are hashes of exact bits; norms are Euclidean, over all entries, in float64.
+    """
+
+    case: str
+    case_version: str
+    seed: int
+    device: str
+    dtype: str
+    mode: str
+    status: Status
+    steps: int
+    """Updates made."""
+    first_loss: float
+    """Loss before the first update, as the loop computed it."""
+    final_loss: float
+    """Loss after the last update, computed in float64 from the network's outputs."""
+    train_seconds: float
+    """Wall time of the training loop that the trial was part of."""
+    seeds_together: int
+    """Trials that this loop trained."""
+    yardstick_seconds: float
+    """Wall time of the yardstick beside it; NaN where other work of the run ran at the same time."""
+    data_norm: float
+    initial_norm: float
+    """Of the parameters as trained: cast and moved."""
+    gradient_norm: float
+    """Of the first step's gradient."""
+    update_norm: float
+    """Of the parameters after the first step."""
+    final_norm: float
+    reason: str = ""
+    """Why it ended in an error."""
+    data_digest: str
+    init_digest: str
+    """Of the parameters as drawn, on the CPU in float32: equal on every device and in every dtype."""
+    gradient_digest: str
+    update_digest: str
+    final_digest: str
+    curve: tuple[tuple[int, float], ...] = ()
+    """Loss as the loop computed it, at steps 0, 1, 2, 4, 8 … and the last."""
+    observations: tuple[tuple[str, float], ...] = ()
+    """What the expectations looked at, by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclaredCase:
+    """What a run keeps of a case's declaration, so that it can be judged without the case file."""
+
+    name: str
+    version: str
+    folder: str
+    source: str
+    """The case's file, relative to its folder of cases."""
+    steps: int
+    claims: tuple[str, ...]
+    clauses: tuple[Clause, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedCell:
+    """A cell that a run set out to train."""
+
+    case: str
+    device: str
+    dtype: str
+    mode: str
+    first_seed: int
+    seeds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """Who accepted a run as the baseline, when, why, and what it replaced."""
+
+    who: str
+    when: str
+    why: str
+    replaced: str
+    """Run id of the baseline before it; empty for the first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a run set out to do, as ``run.json`` holds it."""
+
+    run: str
+    started: str
+    """UTC, ISO 8601."""
+    roots: tuple[str, ...]
+    """Names of the folders of cases."""
+    known_cases: tuple[str, ...]
+    """Every case in them, trained in this run or not."""
+    cases: tuple[DeclaredCase, ...]
+    cells: tuple[PlannedCell, ...]
+    skipped: tuple[Skip, ...] = ()
+    complete: bool = False
+    accepted: Acceptance | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """All that one run left: its manifest, its machine, and its tables."""
+
+    manifest: Manifest
+    machine: Machine
+    trials: pd.DataFrame
+    curves: pd.DataFrame
+    observations: pd.DataFrame

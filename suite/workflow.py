@@ -1,0 +1,98 @@
+"""The one way through the house: discover, plan, train, record, judge."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+
+from suite.case import Case
+from suite.discover import Collection, documented, folder
+from suite.engine import Engine, done_in, train_plan
+from suite.expect import Expectation
+from suite.machine import Settings, fingerprint
+from suite.plan import Plan
+from suite.records import Recorder
+from suite.trial import DeclaredCase, Manifest, PlannedCell, Trial
+
+DOCUMENTED = "documented"
+"""What a run calls the folder of cases that comes with the suite."""
+
+RUNS = Path("results/runs")
+BASELINES = Path("results/baselines")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What a run was asked to do."""
+
+    collection: Collection
+    plan: Plan
+    settings: Settings
+    engine: Engine
+    folder: Path
+    resume: bool = False
+
+
+def new_folder() -> Path:
+    """Return a fresh run folder, named after the time in UTC."""
+    return RUNS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(2)}"
+
+
+def execute(task: Task, watch: Callable[[Sequence[Trial]], None]) -> Path:
+    """Train what the task's run still lacks and record it; ``watch`` sees every chunk of trials.
+
+    Raises:
+        SuiteError: if the folder cannot be written or resumed.
+    """
+    machine = fingerprint(dict.fromkeys(cell.device for cell in task.plan.cells), task.settings)
+    begin = Recorder.resume if task.resume else Recorder
+    recorder = begin(task.folder, manifest_of(task), machine)
+    for trials in train_plan(task.plan, task.settings, engine=task.engine, done=done_in(recorder.done)):
+        recorder.append(trials)
+        watch(trials)
+    recorder.finish()
+    return task.folder
+
+
+def manifest_of(task: Task) -> Manifest:
+    """Return what the run sets out to do, as its folder keeps it."""
+    cases = {cell.case.name: (cell.case, cell.version) for cell in task.plan.cells}
+    return Manifest(
+        run=task.folder.name,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        roots=tuple(_root_name(Path(root)) for root in task.collection.roots),
+        known_cases=tuple(case.name for case in task.collection.cases),
+        cases=tuple(_declared(case, version) for case, version in cases.values()),
+        cells=tuple(
+            PlannedCell(
+                case=cell.case.name,
+                device=cell.device,
+                dtype=cell.dtype,
+                mode=cell.mode,
+                first_seed=cell.seeds[0],
+                seeds=len(cell.seeds),
+            )
+            for cell in task.plan.cells
+        ),
+        skipped=task.plan.skipped,
+    )
+
+
+def _root_name(root: Path) -> str:
+    return DOCUMENTED if root.resolve() == documented().resolve() else os.fspath(root)
+
+
+def _declared(case: Case, version: str) -> DeclaredCase:
+    return DeclaredCase(
+        name=case.name,
+        version=version,
+        folder=folder(case),
+        source=f"{folder(case)}/{Path(case.file).name}",
+        steps=case.steps,
+        claims=case.claims,
+        clauses=tuple(e.clause for e in case.expect if isinstance(e, Expectation)),
+    )
