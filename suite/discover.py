@@ -16,12 +16,15 @@ from pathlib import Path
 from types import ModuleType
 
 from suite.case import Case
-from suite.draw import batch, draw, generators_kept, optimizer_for
+from suite.draw import DATA_SEED, batch, draw, generators_kept, optimizer_for, seed_generators
 from suite.errors import SuiteError, raise_all, told
 from suite.expect import Expectation
+from suite.observe import Observation
 
 CLAIMS_FILE = "claims.toml"
 """Beside the case files: what each claim's id stands for."""
+CLAIMS_ABOVE = 2
+"""How many folders above a root are searched for it: for one case file, its folder and the next."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,19 +137,22 @@ def _import(file: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with generators_kept():
+            seed_generators(DATA_SEED)
+            spec.loader.exec_module(module)
     except SuiteError as error:
         raise SuiteError(*(f"{shown(file)}: {fault}" for fault in error.faults)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SuiteError(f"{shown(file)}{_line(error, path)}: does not import: {told(error)}") from error
     return module
 
 
-def _line(error: Exception, path: Path) -> str:
+def _line(error: BaseException, path: Path) -> str:
     """Return ":12" for the last line of the file that the error passed through, if any."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    number = error.lineno if isinstance(error, SyntaxError) else (lines[-1] if lines else None)
-    return "" if number is None else f":{number}"
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return f":{error.lineno}"
+    return f":{lines[-1]}" if lines else ""
 
 
 def shown(file: Path | str) -> str:
@@ -177,12 +183,13 @@ def _nearest(name: str, known: Sequence[str]) -> str:
 
 
 def read_claims(root: Path) -> list[Claim]:
-    """Read the claims that the cases under ``root`` may cite; none if it has no such file.
+    """Read the claims that the cases under ``root`` may cite; none if neither it nor the folders above have any.
 
     Raises:
         SuiteError: if the file is no TOML or a claim in it is not whole.
     """
-    file = next((p for p in (root / CLAIMS_FILE, root.parent / CLAIMS_FILE) if p.is_file()), None)
+    places = [root, *list(root.resolve().parents)[:CLAIMS_ABOVE]]
+    file = next((place / CLAIMS_FILE for place in places if (place / CLAIMS_FILE).is_file()), None)
     if file is None:
         return []
     try:
@@ -208,24 +215,25 @@ def rehearse(case: Case) -> list[str]:
                 return [f"{place}: the architecture holds no parameters; there is nothing to train"]
             x, target = batch(case)
             loss = case.loss(network(x), target)
+            if loss.ndim:
+                return [f"{place}: the loss has shape {tuple(loss.shape)}; a scalar was expected"]
             loss.backward()
             optimizer_for(case, network).step()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return [f"{place}: does not train: {told(error)}"]
-    if loss.numel() != 1:
-        return [f"{place}: the loss has shape {tuple(loss.shape)}; a scalar was expected"]
-    return [f"{place}: {fault}" for fault in _unknown_parameters(case, names)]
+    observed = [o for e in case.expect if isinstance(e, Expectation) for o in e.observations]
+    return [f"{place}: {fault}" for fault in (*_unknown_parameters(observed, names), *_ambiguous(observed))]
 
 
-def _unknown_parameters(case: Case, names: Sequence[str]) -> Iterator[str]:
-    looked_at = [
-        name
-        for expectation in case.expect
-        if isinstance(expectation, Expectation)
-        for observation in expectation.observations
-        for name in observation.parameters
-    ]
-    for name in dict.fromkeys(looked_at):
+def _ambiguous(observed: Sequence[Observation]) -> Iterator[str]:
+    first: dict[str, Observation] = {}
+    others = [o.name for o in observed if not o.looks_as(first.setdefault(o.name, o))]
+    for name in dict.fromkeys(others):
+        yield f'expectations that look at different things call them all "{name}"; give each a name of its own'
+
+
+def _unknown_parameters(observed: Sequence[Observation], names: Sequence[str]) -> Iterator[str]:
+    for name in dict.fromkeys(name for observation in observed for name in observation.parameters):
         if name not in names:
             hint = _nearest(name, names) or f"; it has {', '.join(names)}"
             yield f'an expectation looks at parameter "{name}", which the architecture lacks{hint}'

@@ -87,11 +87,15 @@ class Expectation(Expected):
         return self.quantile(0.5)
 
     def quantile(self, q: float) -> Expectation:
-        """Expect it of the ``q``-quantile over seeds, not of every seed."""
+        """Expect it of the ``q``-quantile over seeds, not of every seed; ``q`` from 0 to 1."""
+        if not 0 <= q <= 1:
+            raise ValueError(f"a quantile lies between 0 and 1, not at {q}")
         return replace(self, clause=replace(self.clause, summary="quantile", quantile=q))
 
     def share(self, low: float, high: float) -> Expectation:
         """Expect it of a seed with a probability from ``low`` to ``high``, by an exact test."""
+        if not 0 <= low <= high <= 1:
+            raise ValueError(f"a probability lies between 0 and 1, not between {low} and {high}")
         return replace(self, clause=replace(self.clause, summary="share", share=(low, high)))
 
     def shows(self, *claims: str) -> Expectation:
@@ -106,12 +110,14 @@ def interval(near: PerDtype, atol: PerDtype, low: PerDtype, high: PerDtype) -> d
     leaves out is one in which nothing is expected.
 
     Raises:
-        ValueError: if neither pair, or both, are given.
+        ValueError: if neither pair, or both, are given, or if no dtype is left.
     """
     if (near is None) != (atol is None) or (near is None) == (low is None and high is None):
         raise ValueError("give near and atol, or low and/or high")
     maps = [set(v) for v in (near, atol, low, high) if isinstance(v, Mapping)]
     dtypes = set.intersection(*maps) if maps else {ANY_DTYPE}
+    if not dtypes:
+        raise ValueError("the bounds by dtype have no dtype in common")
     return {dtype: _bounds(*(_in(v, dtype) for v in (near, atol, low, high))) for dtype in sorted(dtypes)}
 
 
@@ -159,7 +165,8 @@ def total(*names: str, **bounds: PerDtype) -> Expectation:
     """Expect the sum over all entries of the named parameters after training within bounds."""
 
     def look(seen: Trajectories) -> Array:
-        return np.sum([seen.final[name].reshape(len(seen.seeds), -1).sum(axis=1) for name in names], axis=0)
+        sums = [seen.final[name].reshape(len(seen.seeds), -1).sum(axis=1) for name in names]
+        return np.asarray(np.sum(sums, axis=0))
 
     return expect(Observation(name=f"sum of {' + '.join(names)}", look=look, parameters=names), **bounds)
 
@@ -198,7 +205,7 @@ def untrained(name: str, *, called: str = "dead") -> Group:
 
     def look(seen: Trajectories) -> Array:
         gradient = seen.gradient[name].reshape(len(seen.seeds), -1)
-        return np.all(gradient == 0.0, axis=1).astype(np.float64)
+        return np.asarray(np.all(gradient == 0.0, axis=1), dtype=np.float64)
 
     return Group(observation=Observation(name=called, look=look, parameters=(name,)))
 
@@ -221,7 +228,7 @@ def unchanged(name: str) -> Expectation:
 
     def look(seen: Trajectories) -> Array:
         same = seen.initial[name].view(np.int64) == seen.final[name].view(np.int64)
-        return same.reshape(len(seen.seeds), -1).all(axis=1).astype(np.float64)
+        return np.asarray(same.reshape(len(seen.seeds), -1).all(axis=1), dtype=np.float64)
 
     return expect(Observation(name=f"{name} unchanged", look=look, parameters=(name,)), low=1.0)
 
@@ -231,7 +238,8 @@ def gradients_kept() -> Expectation:
 
     def look(seen: Trajectories) -> Array:
         kept = [seen.gradient[name] == seen.gradient_after[name] for name in seen.gradient]
-        return np.all([k.reshape(len(seen.seeds), -1).all(axis=1) for k in kept], axis=0).astype(np.float64)
+        by_seed = [same.reshape(len(seen.seeds), -1).all(axis=1) for same in kept]
+        return np.asarray(np.all(by_seed, axis=0), dtype=np.float64)
 
     return expect(Observation(name="gradients kept by step", look=look), low=1.0)
 

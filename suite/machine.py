@@ -147,13 +147,13 @@ def _processor() -> str:
 
 
 def unavailable(device: str) -> str | None:
-    """Return why this machine cannot train on ``device``, or None if it can."""
+    """Return why this machine cannot train on ``device``, in a sentence, or None if it can."""
     import torch
 
     try:
         torch.ones(1, device=device).add_(1).item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        return str(error).strip().partition("\n")[0]
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
+        return str(error).strip().partition("\n")[0].partition(". ")[0]
     return None
 
 
@@ -165,6 +165,7 @@ def applied(settings: Settings) -> Iterator[None]:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", CUBLAS_WORKSPACE)
     threads, matmul, cudnn = torch.get_num_threads(), torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.set_num_threads(settings.threads)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = settings.tf32
     torch.use_deterministic_algorithms(settings.deterministic)
@@ -173,4 +174,4 @@ def applied(settings: Settings) -> Iterator[None]:
     finally:
         torch.set_num_threads(threads)
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
-        torch.use_deterministic_algorithms(deterministic)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,6 +86,10 @@ class Observation:
     parameters: tuple[str, ...] = ()
     """Parameters that it looks at, so that a wrong name is found before anything is trained."""
 
+    def looks_as(self, other: Observation) -> bool:
+        """Tell whether both look at the same thing in the same way, whatever they are called."""
+        return all(_alike(getattr(self, part), getattr(other, part)) for part in ("look", "probe", "fact", "twin"))
+
     def columns(self, trajectories: Trajectories) -> Iterator[tuple[str, Array]]:
         """Give each element's name and its values ``(seeds,)``; an only element has no index."""
         values = np.asarray(self.look(trajectories), dtype=np.float64)
@@ -94,6 +99,14 @@ class Observation:
             return
         for position, index in enumerate(np.ndindex(values.shape[1:])):
             yield f"{self.name}[{','.join(map(str, index))}]", flat[:, position]
+
+
+def _alike(ours: Any, theirs: Any) -> bool:
+    """Tell whether two values, or two functions and what they hold, are the same."""
+    if ours is theirs or not (isinstance(ours, FunctionType) and isinstance(theirs, FunctionType)):
+        return ours is theirs or repr(ours) == repr(theirs)
+    held = [[cell.cell_contents for cell in function.__closure__ or ()] for function in (ours, theirs)]
+    return ours.__code__ == theirs.__code__ and all(map(_alike, *held))
 
 
 def belongs(element: str, observation: str) -> bool:

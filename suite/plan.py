@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -96,7 +97,7 @@ def parse_seeds(text: str) -> range:
     """Read "100" (the first hundred) or "20:120" (20 to 119).
 
     Raises:
-        SuiteError: if the text is no range of whole numbers from 0 up to 2⁶⁴ − 1, or an empty one.
+        SuiteError: if the text is no range of whole numbers from 0 up to 2⁶⁴ − 1, or one that is empty or too long.
     """
     match = re.fullmatch(r"(?:(\d{1,20}):)?(\d{1,20})", text, flags=re.ASCII)
     if match is None:
@@ -104,6 +105,8 @@ def parse_seeds(text: str) -> range:
     start, stop = int(match[1] or 0), int(match[2])
     if not start < stop <= SEED_LIMIT:
         raise SuiteError(f'--seeds "{text}" holds no seed; the end must lie above the start, at most 2^64')
+    if stop - start > sys.maxsize:
+        raise SuiteError(f'--seeds "{text}" holds more seeds than can be counted; give at most {sys.maxsize}')
     return range(start, stop)
 
 

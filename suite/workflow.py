@@ -11,12 +11,12 @@ from secrets import token_hex
 
 from suite.case import Case
 from suite.discover import Collection, documented, folder
-from suite.engine import Engine, done_in, train_plan
+from suite.engine import Engine, done_in, nothing_done, train_plan
 from suite.expect import Expectation
 from suite.machine import Settings, fingerprint
 from suite.plan import Plan
-from suite.records import Recorder
-from suite.trial import DeclaredCase, Manifest, PlannedCell, Trial
+from suite.records import Recorder, in_memory
+from suite.trial import DeclaredCase, Manifest, PlannedCell, RunRecord, Trial
 
 DOCUMENTED = "documented"
 """What a run calls the folder of cases that comes with the suite."""
@@ -96,3 +96,10 @@ def _declared(case: Case, version: str) -> DeclaredCase:
         claims=case.claims,
         clauses=tuple(e.clause for e in case.expect if isinstance(e, Expectation)),
     )
+
+
+def unrecorded(task: Task) -> RunRecord:
+    """Train all of a task and return what it left, without a folder."""
+    machine = fingerprint(dict.fromkeys(cell.device for cell in task.plan.cells), task.settings)
+    chunks = train_plan(task.plan, task.settings, engine=task.engine, done=nothing_done)
+    return in_memory(manifest_of(task), machine, [trial for trials in chunks for trial in trials])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,13 +78,8 @@ class Recorder:
         Raises:
             SuiteError: if a row does not fulfil the schema, or the folder cannot be written.
         """
-        for table, rows in zip(TABLES, (_curve_rows(trials), _observation_rows(trials), self._rows(trials)), strict=True):
-            frame = pd.DataFrame(rows, columns=list(table.columns)).astype(table.columns)
-            append_text(self.folder / table.file, as_csv(check(frame, table, table.file), header=False))
-
-    def _rows(self, trials: Sequence[Trial]) -> list[dict[str, Any]]:
-        beside = {"schema": SCHEMA_VERSION, "run": self.manifest.run}
-        return [beside | {name: str(v) if name == "status" else v for name, v in vars(t).items()} for t in trials]
+        for table, rows in frames(self.manifest.run, trials).items():
+            append_text(self.folder / table, as_csv(rows, header=False))
 
     def finish(self) -> None:
         """Put the rows in the plan's order, whatever order they came in, and mark the run complete."""
@@ -108,16 +103,38 @@ def _check_same_machine(folder: Path, begun: Machine, now: Machine) -> None:
             raise SuiteError(f"{folder}: was begun elsewhere, and a run is of one machine: {what}")
 
 
+def frames(run: str, trials: Sequence[Trial]) -> dict[str, pd.DataFrame]:
+    """Return the rows that trials are recorded as, by file, in the order in which they are written.
+
+    Raises:
+        SuiteError: if a row does not fulfil its table's schema.
+    """
+    rows = {
+        CURVES: [{**_key(t), "step": step, "loss": loss} for t in trials for step, loss in t.curve],
+        OBSERVATIONS: [{**_key(t), "name": name, "value": value} for t in trials for name, value in t.observations],
+        TRIALS: [vars(t) | {"schema": SCHEMA_VERSION, "run": run, "status": str(t.status)} for t in trials],
+    }
+    return {table.file: check(_frame(table, rows[table]), table, table.file) for table in TABLES}
+
+
 def _key(trial: Trial) -> dict[str, Any]:
     return {"schema": SCHEMA_VERSION, **{name: getattr(trial, name) for name in KEY}}
 
 
-def _curve_rows(trials: Iterable[Trial]) -> list[dict[str, Any]]:
-    return [{**_key(trial), "step": step, "loss": loss} for trial in trials for step, loss in trial.curve]
+def _frame(table: Table, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(table.columns)).astype(table.columns)
 
 
-def _observation_rows(trials: Iterable[Trial]) -> list[dict[str, Any]]:
-    return [{**_key(trial), "name": name, "value": value} for trial in trials for name, value in trial.observations]
+def in_memory(manifest: Manifest, machine: Machine, trials: Sequence[Trial]) -> RunRecord:
+    """Return what a folder with these trials would be read back as."""
+    tables = frames(manifest.run, trials)
+    return RunRecord(
+        manifest=manifest,
+        machine=machine,
+        trials=tables[TRIALS.file],
+        curves=tables[CURVES.file],
+        observations=tables[OBSERVATIONS.file],
+    )
 
 
 def as_csv(rows: pd.DataFrame, *, header: bool = True) -> str:
@@ -148,10 +165,5 @@ def write_verdicts(folder: Path, rows: Sequence[dict[str, str]]) -> None:
     Raises:
         SuiteError: if the folder cannot be written.
     """
-    frame = _frame(VERDICTS, rows)
+    frame = _frame(VERDICTS, [{"schema": SCHEMA_VERSION, **row} for row in rows])
     replace_text(folder / VERDICTS.file, as_csv(check(frame, VERDICTS, VERDICTS.file)))
-
-
-def _frame(table: Table, rows: Sequence[dict[str, str]]) -> pd.DataFrame:
-    whole = [{"schema": SCHEMA_VERSION, **row} for row in rows]
-    return pd.DataFrame(whole, columns=list(table.columns)).astype(table.columns)

@@ -35,7 +35,7 @@ CHECKS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
     """One CSV file of a run folder."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -42,6 +43,7 @@ class Path:
     outputs: dict[Probe, Tensor] = field(default_factory=dict)
     final_loss: Tensor = field(default_factory=lambda: torch.tensor(math.nan))
     seconds: float = math.nan
+    yardstick: float = math.nan
 
 
 def train(cell: Cell, seeds: Sequence[int], *, timed: bool = True) -> list[Trial]:
@@ -53,28 +55,42 @@ def train(cell: Cell, seeds: Sequence[int], *, timed: bool = True) -> list[Trial
     with generators_kept(), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         try:
-            bench = prepare(cell)
-            with collector_paused():
-                _warm_up(bench, seeds[0])
+            return _train(cell, seeds, timed=timed)
         except Exception as error:
             return [failed(cell, seed, told(error)) for seed in seeds]
-        return [trial for seed in seeds for trial in _train_one(cell, bench, seed, timed=timed)]
 
 
-def _train_one(cell: Cell, bench: Bench, seed: int, *, timed: bool) -> list[Trial]:
+def _train(cell: Cell, seeds: Sequence[int], *, timed: bool) -> list[Trial]:
+    bench = prepare(cell)
+    with collector_paused():
+        with suppress(Exception):  # what fails here fails again in the seed's own trial, which keeps the reason
+            _warm_up(bench, seeds[0])
+        ways = {seed: _attempt(bench, seed, timed=timed) for seed in seeds}
+    paths = {seed: way for seed, way in ways.items() if isinstance(way, Path)}
+    errors = [failed(cell, seed, way) for seed, way in ways.items() if not isinstance(way, Path)]
+    if not paths:
+        return errors
+    left = stack(list(paths), list(paths.values()), cell.case.steps)
+    seen = trajectories(bench, left, {twin.case.name: _twin(twin, list(paths)) for twin in bench.twins})
+    times = [Times(train=path.seconds, yardstick=path.yardstick) for path in paths.values()]
+    recorded = {trial.seed: trial for trial in (*trials(cell, bench, left, seen, times), *errors)}
+    return [recorded[seed] for seed in seeds]
+
+
+def _attempt(bench: Bench, seed: int, *, timed: bool) -> Path | str:
+    """Train one seed, with the yardstick beside it; return why instead, if it cannot be trained."""
     try:
-        with collector_paused():
-            path = follow(bench, seed)
-            beside = yardstick_seconds(path.seconds) if timed else math.nan
-        left = stack([seed], [path], cell.case.steps)
-        seen = trajectories(bench, left, {twin.case.name: _twin(twin, seed) for twin in bench.twins})
-        return list(trials(cell, bench, left, seen, [Times(train=path.seconds, yardstick=beside)]))
+        path = follow(bench, seed)
     except Exception as error:
-        return [failed(cell, seed, told(error))]
+        return told(error)
+    if timed:
+        path.yardstick = yardstick_seconds(path.seconds)
+    return path
 
 
-def _twin(bench: Bench, seed: int) -> Trajectories:
-    return trajectories(bench, stack([seed], [follow(bench, seed)], bench.case.steps), {})
+def _twin(bench: Bench, seeds: Sequence[int]) -> Trajectories:
+    paths = [follow(bench, seed) for seed in seeds]
+    return trajectories(bench, stack(seeds, paths, bench.case.steps), {})
 
 
 def _warm_up(bench: Bench, seed: int) -> None:
@@ -98,9 +114,9 @@ def advance(network: nn.Module, optimizer: Stepper, bench: Bench, updates: int) 
 
 def follow(bench: Bench, seed: int) -> Path:
     """Train one seed from start to end and keep what it leaves on the way."""
+    bench = bench.afresh()
     network, drawn = bench.network(seed)
     path = Path(drawn=drawn, initial=_values(network))
-    _show(bench, network, path, at_start=True)
     optimizer = bench.optimizer(network)
     synchronise(bench.device)
     start = perf_counter()
@@ -114,6 +130,8 @@ def follow(bench: Bench, seed: int) -> Path:
     network.eval()
     _show(bench, network, path, at_start=False)
     path.final_loss = _loss_in_float64(bench, network)
+    if any(probe.at_start for probe in bench.probes):  # another network, so that looking changes nothing
+        _show(bench, bench.network(seed)[0].eval(), path, at_start=True)
     return path
 
 
@@ -145,12 +163,13 @@ def _show(bench: Bench, network: nn.Module, path: Path, *, at_start: bool) -> No
     """Show the network the probes that are meant for this moment."""
     for probe, inputs in bench.probes.items():
         if probe.at_start == at_start:
-            path.outputs[probe] = network(inputs)
+            path.outputs[probe] = network(inputs.clone())
 
 
 @torch.no_grad()
 def _loss_in_float64(bench: Bench, network: nn.Module) -> Tensor:
-    return bench.case.loss(network(bench.x).double(), bench.target.double())
+    target = bench.target.double() if bench.target.is_floating_point() else bench.target
+    return bench.case.loss(network(bench.x).double(), target)
 
 
 def stack(seeds: Sequence[int], paths: Sequence[Path], steps: int) -> Left:
@@ -173,3 +192,18 @@ def stack(seeds: Sequence[int], paths: Sequence[Path], steps: int) -> Left:
         final_loss=torch.stack([path.final_loss for path in paths]),
         outputs={probe: torch.stack([path.outputs[probe] for path in paths]) for probe in paths[0].outputs},
     )
+
+
+def one_step(cell: Cell) -> Callable[[], Tensor]:
+    """Return a function that makes one more update of the cell's first seed, for a benchmark to time."""
+    with generators_kept():
+        bench = prepare(cell)
+        network, _ = bench.network(cell.seeds[0])
+    optimizer = bench.optimizer(network)
+
+    def step() -> Tensor:
+        loss = advance(network, optimizer, bench, 1)
+        synchronise(bench.device)
+        return loss
+
+    return step

@@ -37,6 +37,10 @@ class Bench:
         parameters = {name: value.detach().clone() for name, value in drawn.named_parameters()}
         return drawn.to(device=self.device, dtype=self.dtype), parameters
 
+    def afresh(self) -> Bench:
+        """Return the same with data of its own, so that a network that changes its inputs changes no other's."""
+        return replace(self, x=self.x.clone(), target=self.target.clone())
+
     def optimizer(self, network: nn.Module) -> Stepper:
         """Return a fresh optimizer over the network's parameters."""
         return optimizer_for(self.case, network)
@@ -53,7 +57,7 @@ def prepare(cell: Cell) -> Bench:
     """Make a cell ready: move its data, its probes and its twins, and look at its facts."""
     device, dtype = torch.device(cell.device), dtype_of(cell.dtype)
     case = cell.case
-    x, target = (part.to(device=device, dtype=dtype) for part in batch(case))
+    x, target = (part.to(device=device, dtype=dtype if part.is_floating_point() else None) for part in batch(case))
     seen = _observations(case)
     bench = Bench(
         case=case,
@@ -86,6 +90,7 @@ def _twin(cell: Cell, twin: Case) -> Bench:
 
 def look(bench: Bench, fact: Fact) -> float:
     """Look at one fact, with a network of its own; generators are kept."""
+    bench = bench.afresh()
     with generators_kept():
         network, _ = bench.network(0)
         specimen = Specimen(
