@@ -90,11 +90,11 @@ class CellItem(pytest.Item):
         from suite.judge import Outcome
 
         verdict = self._verdict()
-        self.add_report_section("call", "verdict", verdict.sentence)
         if verdict.outcome is Outcome.INCONCLUSIVE:
             pytest.skip(verdict.sentence)
         if verdict.outcome is not Outcome.PASS:
             raise BrokenExpectationError(f"{verdict.label} {verdict.outcome.word}: {verdict.sentence}")
+        self.add_report_section("call", "verdict", verdict.sentence)
 
     def _verdict(self) -> Verdict:
         from suite.engine import Engine
