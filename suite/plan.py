@@ -21,7 +21,7 @@ AUTO_DEVICES = ("cpu", "cuda")
 SEED_LIMIT = 2**64
 """torch takes seeds below this."""
 DEFAULT_SEEDS = 100
-EAGER_STEPS = 50_000
+EAGER_STEPS = 20_000
 """Without --seeds, a cell that trains eagerly has as many of the default seeds as fit this many steps."""
 
 

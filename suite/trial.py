@@ -51,7 +51,9 @@ class Trial:
     yardstick_seconds: float
     """Wall time of the yardstick beside it; NaN where other work of the run ran at the same time."""
     data_norm: float
-    initial_norm: float
+    init_norm: float
+    """Of the parameters as drawn."""
+    start_norm: float
     """Of the parameters as trained: cast and moved."""
     gradient_norm: float
     """Of the first step's gradient."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from suite.judge.pairs import DIGESTS, Pairs, same_bits
 from suite.judge.stage import find_stage
-from suite.judge.tolerance import TOLERANCES, Tolerance
+from suite.judge.tolerance import ROUNDING, Tolerance, tolerance_for
 from suite.judge.verdict import Outcome, Stage
 from suite.observe import Array
 
@@ -29,12 +29,19 @@ def judge_loss(pairs: Pairs, dtype: str, *, same_machine: bool, differs: str, al
     what differs otherwise.
     """
     if not len(pairs.seeds):
-        return Judgement(outcome=Outcome.INCONCLUSIVE, sentence="run and baseline have no seed in common")
+        return Judgement(outcome=Outcome.INCONCLUSIVE, sentence="no seed was trained on both sides")
     if same_machine and _bits_equal(pairs):
         return Judgement(outcome=Outcome.PASS, sentence=f"{len(pairs.seeds)} seeds, bit for bit the baseline")
-    if not pairs.same("init_digest") and not same_machine:
+    if not _any_same_start(pairs):
         return _by_distribution(pairs, differs, alpha)
-    return _by_tolerance(pairs, TOLERANCES[dtype], same_machine=same_machine, differs=differs)
+    tolerance = tolerance_for(dtype, same_start=pairs.same("init_digest"))
+    return _by_tolerance(pairs, tolerance, same_machine=same_machine, differs=differs)
+
+
+def _any_same_start(pairs: Pairs) -> bool:
+    """Tell whether any seed starts from the same draw, up to rounding; if none does, the stream is another."""
+    ours, theirs = pairs.column("init_norm")
+    return bool((np.abs(ours - theirs) <= ROUNDING * np.abs(theirs)).any())
 
 
 def _bits_equal(pairs: Pairs) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from suite.observe import Array
-from suite.trial import PlannedCell, RunRecord
+from suite.trial import PlannedCell, RunRecord, Status
 
 DIGESTS = ("data_digest", "init_digest", "gradient_digest", "update_digest", "final_digest")
 CELL_COLUMNS = ("case", "device", "dtype", "mode")
@@ -54,8 +54,9 @@ class Pairs:
 
     @cached_property
     def seeds(self) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-        """Return the seeds of both, in order."""
-        return np.intersect1d(self.ours.trials["seed"].to_numpy(), self.baseline.trials["seed"].to_numpy())
+        """Return the seeds that both sides could train, in order."""
+        trained = (side.trials[side.trials["status"] != str(Status.ERROR)] for side in (self.ours, self.baseline))
+        return np.intersect1d(*(trials["seed"].to_numpy() for trials in trained))
 
     @cached_property
     def _trials(self) -> tuple[pd.DataFrame, pd.DataFrame]:

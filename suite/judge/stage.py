@@ -12,7 +12,7 @@ from suite.judge.verdict import Stage
 def find_stage(pairs: Pairs, tolerance: Tolerance, *, exact: bool) -> tuple[Stage, int]:
     """Return the stage and the recorded step; ``exact`` compares bits, else norms within tolerance."""
     asked = (
-        (Stage.INITIALISATION, "init_digest", "initial_norm"),
+        (Stage.INITIALISATION, "init_digest", "start_norm"),
         (Stage.DATA, "data_digest", "data_norm"),
         (Stage.FORWARD, "", "first_loss"),
         (Stage.BACKWARD, "gradient_digest", "gradient_norm"),

@@ -107,7 +107,7 @@ def trials(cell: Cell, bench: Bench, left: Left, seen: Trajectories, times: Sequ
     """Record each seed."""
     observed = [column for o in bench.observations for column in o.columns(seen)]
     data = {"x": bench.x.unsqueeze(0), "target": bench.target.unsqueeze(0)}
-    phases = (left.initial, left.gradient, left.updated, left.final)
+    phases = (left.drawn, left.initial, left.gradient, left.updated, left.final)
     hashed = zip(*(digests(stacked) for stacked in (left.drawn, left.gradient, left.updated, left.final)), strict=True)
     measured = zip(*(norms(stacked) for stacked in phases), strict=True)
     (data_digest,), (data_norm,) = digests(data), norms(data)
@@ -128,10 +128,11 @@ def trials(cell: Cell, bench: Bench, left: Left, seen: Trajectories, times: Sequ
             seeds_together=times[row].together,
             yardstick_seconds=times[row].yardstick,
             data_norm=data_norm,
-            initial_norm=norm[0],
-            gradient_norm=norm[1],
-            update_norm=norm[2],
-            final_norm=norm[3],
+            init_norm=norm[0],
+            start_norm=norm[1],
+            gradient_norm=norm[2],
+            update_norm=norm[3],
+            final_norm=norm[4],
             data_digest=data_digest,
             init_digest=digest[0],
             gradient_digest=digest[1],
@@ -160,7 +161,8 @@ def failed(cell: Cell, seed: int, reason: str) -> Trial:
         seeds_together=1,
         yardstick_seconds=nothing,
         data_norm=nothing,
-        initial_norm=nothing,
+        init_norm=nothing,
+        start_norm=nothing,
         gradient_norm=nothing,
         update_norm=nothing,
         final_norm=nothing,
