@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -44,7 +45,7 @@ RUN = click.argument("run", type=click.Path(path_type=Path))
 
 
 def verb(function: Callable[..., int]) -> Callable[..., None]:
-    """Exit with the code that the verb returns; a fault is one line on stderr and exit code 2."""
+    """Exit with the code that the verb returns; a fault is one line on stderr and exit code 2, Ctrl-C is 130."""
 
     @wraps(function)
     def exit_with_code(*args: Any, **options: Any) -> None:
@@ -52,13 +53,58 @@ def verb(function: Callable[..., int]) -> Callable[..., None]:
             sys.exit(function(*args, **options))
         except SuiteError as error:
             for fault in error.faults:
-                click.echo(f"suite: {fault}", err=True)
+                _complain(fault)
             sys.exit(COULD_NOT_RUN)
+        except KeyboardInterrupt:
+            _complain("interrupted")
+            sys.exit(INTERRUPTED)
 
     return exit_with_code
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def _complain(line: str, file: IO[Any] | None = None) -> None:
+    from suite.report.escape import plain
+
+    click.echo(f"suite: {plain(line)}", file=file, err=True)
+
+
+class WrongWordsError(click.ClickException):
+    """Words on the command line that no verb understands."""
+
+    exit_code = COULD_NOT_RUN
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Tell it as every other fault is told."""
+        _complain(self.message, file)
+
+
+class Verbs(click.Group):
+    """The commands; what they cannot read of the command line is told in one line, too."""
+
+    def make_context(self, *given: Any, **options: Any) -> click.Context:
+        """Read the words before the verb."""
+        with _in_one_line():
+            return super().make_context(*given, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Read the verb and the words after it, and do it."""
+        with _in_one_line():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "suite"
+        message = " ".join(error.format_message().split()).rstrip(".")
+        raise WrongWordsError(f"{message}; see: {command} --help") from error
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="suite")
 def main() -> None:
     """Tell whether small PyTorch networks still converge as their documents say.
@@ -84,27 +130,28 @@ def list_cases(claims: bool, cases: tuple[Path, ...], as_json: bool) -> int:
     Example: suite list --claims
     """
     from suite.report.claims import case_rows, claim_rows
+    from suite.report.escape import plain
 
     collection = _collection(cases)
     rows = claim_rows(collection) if claims else case_rows(collection.cases)
     if as_json:
         click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
-        click.echo(_listed(rows, claims=claims))
+        for line in _listed(rows, claims=claims):
+            click.echo(plain(line))
     return 0
 
 
-def _listed(rows: Sequence[dict[str, Any]], *, claims: bool) -> str:
+def _listed(rows: Sequence[dict[str, Any]], *, claims: bool) -> Iterator[str]:
     from tabulate import tabulate
 
     if not claims:
         flat = [{**row, "claims": " ".join(row["claims"])} for row in rows]
-        return tabulate(flat, headers="keys")
-    return "\n".join(
-        line
-        for row in rows
-        for line in (f"{row['claim']:<4} {row['case']}: {row['says']}", *(f"       - {told}" for told in row["expected"]))
-    )
+        yield from tabulate(flat, headers="keys", disable_numparse=[0, 1]).splitlines()
+        return
+    for row in rows:
+        yield f"{row['claim']:<4} {row['case']}: {row['says']}"
+        yield from (f"       - {told}" for told in row["expected"])
 
 
 def _collection(cases: Sequence[Path]) -> Collection:
@@ -117,7 +164,7 @@ def _collection(cases: Sequence[Path]) -> Collection:
 @click.argument("case", nargs=-1)
 @CASES
 @click.option("--seeds", help="How many (100), or first and end (20:120). Default: 100, fewer for long cases.")
-@click.option("--device", default="auto", show_default=True, help="Torch devices, as cpu,cuda; auto takes what is here.")
+@click.option("--device", default="auto", show_default=True, help="Torch devices, as cpu,cuda; auto: all that is here.")
 @click.option("--dtype", default="all", show_default=True, help="float64,float32,bfloat16,float16 or all.")
 @click.option("--mode", default="eager", show_default=True, help="How cells are trained: eager.")
 @click.option("--engine", type=click.Choice(["inline", "processes"]), default="inline", show_default=True)
@@ -144,7 +191,7 @@ def run(as_json: bool, **options: Any) -> int:
         with _progress(task) as watch:
             folder = execute(task, watch)
     except KeyboardInterrupt:
-        click.echo(f"suite: interrupted; complete it with: {_resume_command(task.folder)}", err=True)
+        _complain(f"interrupted; complete it with: {_resume_command(task.folder)}")
         return INTERRUPTED
     verdicts = judge_expectations(read_run(folder))
     write_verdicts(folder, [verdict.row() for verdict in verdicts])
@@ -182,7 +229,7 @@ def _task(
         chosen_modes = reading(lambda: parse_choice("--mode", mode, MODES))
         devices = reading(lambda: parse_devices(device))
         collection = reading(lambda: _collection(cases))
-        selected = reading(lambda: collection.select(case)) if collection else None
+        selected = reading(lambda: collection.select(case)) if collection else ()
     plan = make_plan(
         selected, seeds=chosen_seeds, devices=devices[0], dtypes=chosen_dtypes, modes=chosen_modes, skipped=devices[1]
     )
@@ -203,10 +250,14 @@ def _progress(task: Task) -> Any:
 
 
 def _resume_command(folder: Path) -> str:
-    """Return the command that was given, made to complete what it began."""
-    words = [word for word in sys.argv[1:] if word != "--resume"]
+    """Return the command that was given, made to complete what it began, or to begin it if it had not come to that."""
+    from suite.records.manifest import MANIFEST_FILE
+
+    words = [word for word in sys.argv[2:] if word != "--resume"]
     given = any(word == "--out" or word.startswith("--out=") for word in words)
-    return shlex.join(["suite", *words, *([] if given else ["--out", str(folder)]), "--resume"])
+    place = [] if given else ["--out", str(folder)]
+    resume = ["--resume"] if (folder / MANIFEST_FILE).exists() else []
+    return shlex.join(["suite", "run", *place, *resume, *words])
 
 
 def _print(verdicts: Sequence[Verdict], *, strict: bool = False, as_json: bool = False) -> None:
@@ -221,7 +272,7 @@ def _print(verdicts: Sequence[Verdict], *, strict: bool = False, as_json: bool =
 @main.command()
 @RUN
 @BASELINE
-@click.option("--report", multiple=True, type=click.Path(path_type=Path), help="Write the verdicts to FILE (.md, .json).")
+@click.option("--report", multiple=True, type=click.Path(path_type=Path), help="Write verdicts to FILE (.md, .json).")
 @STRICT
 @JSON
 @verb
@@ -233,8 +284,9 @@ def compare(run: Path, baseline: Path, report: tuple[Path, ...], strict: bool, a
     """
     from suite.judge import exit_code, judge
     from suite.records import find_baselines, read_run, write_verdicts
-    from suite.report.files import write_report
+    from suite.report.files import check_endings, write_report
 
+    check_endings(report)
     verdicts = judge(read_run(run), find_baselines(baseline))
     _print(verdicts, strict=strict, as_json=as_json)
     for file in report:
@@ -277,11 +329,11 @@ def table(runs: tuple[Path, ...], form: str, out: Path | None, as_json: bool) ->
     Example: suite table results/runs/CPU results/runs/CUDA --form csv --out table.csv
     """
     from suite.records import read_run
-    from suite.report.table import as_markdown, tabulate_runs
+    from suite.report.table import as_markdown, json_text, tabulate_runs
 
     rows = tabulate_runs([read_run(folder) for folder in runs])
     if as_json:
-        text = rows.to_json(orient="records", indent=1)
+        text = json_text(rows)
     else:
         text = as_markdown(rows) if form == "markdown" else rows.to_csv(index=False).rstrip("\n")
     if out is None:

@@ -9,6 +9,7 @@ import tomllib
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import sha256
@@ -104,7 +105,9 @@ def case_files(root: Path) -> list[Path]:
     """Return the Python files under ``root`` (or itself, if it is one), in the order of their names."""
     if root.is_file():
         return [root]
-    found = (p for p in root.rglob("*.py") if not any(part.startswith(("_", ".")) for part in p.parts[len(root.parts) :]))
+    found = (
+        p for p in root.rglob("*.py") if not any(part.startswith(("_", ".")) for part in p.parts[len(root.parts) :])
+    )
     return sorted(p for p in found if not p.name.startswith(("test_", "conftest")))
 
 
@@ -137,7 +140,7 @@ def _import(file: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        with generators_kept():
+        with generators_kept(), neighbours(path.parent):
             seed_generators(DATA_SEED)
             spec.loader.exec_module(module)
     except SuiteError as error:
@@ -145,6 +148,26 @@ def _import(file: Path) -> ModuleType:
     except (Exception, SystemExit) as error:
         raise SuiteError(f"{shown(file)}{_line(error, path)}: does not import: {told(error)}") from error
     return module
+
+
+@contextmanager
+def neighbours(folder: Path) -> Iterator[None]:
+    """Let a case file import the modules beside it; what is installed goes first, and each folder has its own."""
+    if str(folder) in sys.path:
+        yield
+        return
+    before = set(sys.modules)
+    sys.path.append(str(folder))
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - before:
+            top = folder / name.partition(".")[0]
+            file = Path(getattr(sys.modules[name], "__file__", None) or "")
+            if file == top.with_suffix(".py") or top in file.parents:
+                del sys.modules[name]
 
 
 def _line(error: BaseException, path: Path) -> str:
@@ -166,7 +189,8 @@ def _same_names(cases: Sequence[Case]) -> Iterator[str]:
     for case in cases:
         if case.name in first:
             there = shown(first[case.name].file)
-            yield f'{shown(case.file)}: a case named "{case.name}" is declared in {there} already; give one a name of its own'
+            twice = f'a case named "{case.name}" is declared in {there} already; give one a name of its own'
+            yield f"{shown(case.file)}: {twice}"
         first.setdefault(case.name, case)
 
 
@@ -218,7 +242,7 @@ def rehearse(case: Case) -> list[str]:
             if loss.ndim:
                 return [f"{place}: the loss has shape {tuple(loss.shape)}; a scalar was expected"]
             loss.backward()
-            optimizer_for(case, network).step()
+            optimizer_for(case, network.named_parameters()).step()
     except (Exception, SystemExit) as error:
         return [f"{place}: does not train: {told(error)}"]
     observed = [o for e in case.expect if isinstance(e, Expectation) for o in e.observations]

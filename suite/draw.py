@@ -7,7 +7,7 @@ and only then cast and moved: ``Linear(dtype=float64)`` would draw another strea
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -73,8 +73,8 @@ def batch(case: Case) -> tuple[Tensor, Tensor]:
     return x.clone(), target.clone()
 
 
-def optimizer_for(case: Case, network: nn.Module) -> Stepper:
-    """Build the case's optimizer over the network's parameters, named if it wants them so."""
+def optimizer_for(case: Case, named: Iterable[tuple[str, nn.Parameter]]) -> Stepper:
+    """Build the case's optimizer over parameters, given with their names, if it wants them so."""
     if isinstance(case.optimizer, ByName):
-        return case.optimizer.build(network.named_parameters())
-    return case.optimizer(network.parameters())
+        return case.optimizer.build(named)
+    return case.optimizer(parameter for _, parameter in named)

@@ -143,7 +143,7 @@ def _train_elsewhere(errand: _Errand, settings: Settings) -> list[Trial]:
         return train(errand.cell(), errand.seeds, timed=False)
 
 
-def nothing_done(cell: Cell, seed: int) -> bool:
+def nothing_done(_cell: Cell, _seed: int) -> bool:
     """Say of every trial that it is still to be trained."""
     return False
 

@@ -15,8 +15,12 @@ class SuiteError(Exception):
 
     def __init__(self, *faults: str) -> None:
         """Hold ``faults``, one line each."""
-        super().__init__("\n".join(faults))
+        super().__init__(*faults)
         self.faults = faults
+
+    def __str__(self) -> str:
+        """Return the faults, one on each line."""
+        return "\n".join(self.faults)
 
 
 def raise_all(faults: Iterable[str]) -> None:

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from suite.judge import Verdict
     from suite.plan import Cell, Plan
 
-DECLARES_CASES = re.compile(r"^from suite import\b[^#]*?\bCase\b", re.MULTILINE)
-"""A file that imports ``Case`` from the suite, and is no test, holds cases."""
+DECLARES_CASES = re.compile(
+    r"^from suite import (?:\([^)]*?|(?:[^\n(#\\]|\\\n)*?)\bCase\b|^(?!\s*#).*\bsuite\.Case\(", re.MULTILINE
+)
+"""A file that imports ``Case`` from the suite, or makes a ``suite.Case``, and is no test, holds cases."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,7 +54,7 @@ class CaseFile(pytest.File):
         except SuiteError as error:
             raise self.CollectError(str(error)) from error
         for cell in plan.cells:
-            if self.config.getoption("benchmark_only", False):
+            if self.config.getoption("benchmark_only", default=False):
                 yield pytest.Function.from_parent(self, name=cell.label, callobj=_step_benchmark(cell))
             else:
                 yield CellItem.from_parent(self, name=cell.label, collection=collection, cell=cell)
@@ -88,13 +90,15 @@ class CellItem(pytest.Item):
     def runtest(self) -> None:
         """Train the cell's seeds; fail with the sentence of what does not hold."""
         from suite.judge import Outcome
+        from suite.report.escape import plain
 
         verdict = self._verdict()
+        sentence = plain(verdict.sentence)
         if verdict.outcome is Outcome.INCONCLUSIVE:
-            pytest.skip(verdict.sentence)
+            pytest.skip(sentence)
         if verdict.outcome is not Outcome.PASS:
-            raise BrokenExpectationError(f"{verdict.label} {verdict.outcome.word}: {verdict.sentence}")
-        self.add_report_section("call", "verdict", verdict.sentence)
+            raise BrokenExpectationError(f"{plain(verdict.label)} {verdict.outcome.word}: {sentence}")
+        self.add_report_section("call", "verdict", sentence)
 
     def _verdict(self) -> Verdict:
         from suite.engine import Engine

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path, PurePath
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
@@ -39,12 +39,14 @@ def case_version(case: Case) -> str:
 
 
 class _Description:
-    """Describes values as text; code from the case's own file by its source, other code by name."""
+    """Describes values as text; code of the case's own file, or beside it, by its source, other code by name."""
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.met: list[Any] = []
         """Code and objects in the order in which they were met; each is described once."""
+        self.read: dict[str, list[tuple[str, Definition]]] = {}
+        """What each file defines, last and innermost first: qualified names and syntax."""
 
     def of(self, value: Any) -> str:
         if isinstance(value, PLAIN):
@@ -91,11 +93,11 @@ class _Description:
         whole = self._own(type(value)) or isinstance(value, SimpleNamespace)
         return {k: v for k, v in public.items() if whole or isinstance(v, PLAIN)} | _of_module(value)
 
-    def _own(self, code: Code) -> bool:
-        try:
-            return inspect.getsourcefile(code) == self.file
-        except TypeError:
-            return False
+    def _own(self, code: type | FunctionType) -> bool:
+        """Tell whether code stands in the case's file or in a module beside it."""
+        file = Path(_home(code)[0])
+        beside = Path(self.file).parent / code.__module__.partition(".")[0]
+        return str(file) == self.file or file == beside.with_suffix(".py") or beside in file.parents
 
     def _code(self, code: Code) -> str:
         original = inspect.unwrap(code)
@@ -106,10 +108,11 @@ class _Description:
         return _name(code)
 
     def _source(self, code: type | FunctionType) -> str:
-        node = self._definition(code)
+        file, scope = _home(code)
+        node = self._definition(code, file)
         if node is None:
             return f"{code.__qualname__}{self.of(_made(code))}"
-        return "\n".join([ast.unparse(_bare(node)), *self._captured(code), *self._used(code, node)])
+        return "\n".join([ast.unparse(_bare(node)), *self._captured(code), *self._used(node, scope)])
 
     def _captured(self, code: type | FunctionType) -> Iterator[str]:
         """Describe what a function holds from the place where it was made."""
@@ -117,27 +120,35 @@ class _Description:
             yield from (self.of(cell.cell_contents) for cell in code.__closure__ or ())
             yield self.of((code.__defaults__ or (), code.__kwdefaults__ or {}))
 
-    def _used(self, code: type | FunctionType, node: Definition) -> Iterator[str]:
-        """Describe the globals of the case's file that the code names."""
-        scope = vars(sys.modules[code.__module__])
+    def _used(self, node: Definition, scope: Mapping[str, Any]) -> Iterator[str]:
+        """Describe the globals of the code's file that it names."""
         names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and not n.id.startswith("__")}
         used = ((name, scope[name]) for name in sorted(names & scope.keys()))
         yield from (f"{name} = {self.of(value)}" for name, value in used if not isinstance(value, ModuleType))
 
-    def _definition(self, code: type | FunctionType) -> Definition | None:
+    def _definition(self, code: type | FunctionType, file: str) -> Definition | None:
         """Find the syntax of a function by its line, that of a class by its name; the last one counts."""
+        if file not in self.read:
+            self.read[file] = list(_named(ast.parse(Path(file).read_text(encoding="utf-8")), ""))[::-1]
         if not isinstance(code, FunctionType):
-            return next((node for name, node in self._definitions if name == code.__qualname__), None)
-        here = [node for _, node in self._definitions if _first_line(node) == code.__code__.co_firstlineno]
+            return next((node for name, node in self.read[file] if name == code.__qualname__), None)
+        here = [node for _, node in self.read[file] if _first_line(node) == code.__code__.co_firstlineno]
         if code.__code__.co_name != "<lambda>":
             return next((node for node in here if getattr(node, "name", "") == code.__code__.co_name), None)
         return next((node for node in here if isinstance(node, ast.Lambda) and _holds(node.body, code.__code__)), None)
 
-    @cached_property
-    def _definitions(self) -> list[tuple[str, Definition]]:
-        """Qualified names and syntax of all that the file defines, last and innermost first."""
-        tree = ast.parse(Path(self.file).read_text(encoding="utf-8"))
-        return list(_named(tree, ""))[::-1]
+
+def _home(code: type | FunctionType) -> tuple[str, Mapping[str, Any]]:
+    """Return the file in which code is written, and the globals that it sees; nothing if there is no such file.
+
+    A module beside a case file is not kept by its name, so that a class is asked for its methods first.
+    """
+    if isinstance(code, FunctionType):
+        return code.__code__.co_filename, code.__globals__
+    methods = (held for held in vars(code).values() if isinstance(held, FunctionType))
+    scopes = (method.__globals__ for method in methods if method.__globals__.get("__name__") == code.__module__)
+    scope = next(scopes, None) or vars(sys.modules.get(code.__module__, object))
+    return scope.get("__file__") or "", scope
 
 
 def _name(code: Any) -> str:

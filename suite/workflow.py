@@ -62,7 +62,7 @@ def manifest_of(task: Task) -> Manifest:
     """Return what the run sets out to do, as its folder keeps it."""
     cases = {cell.case.name: (cell.case, cell.version) for cell in task.plan.cells}
     return Manifest(
-        run=task.folder.name,
+        run=task.folder.resolve().name,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         roots=tuple(_root_name(Path(root)) for root in task.collection.roots),
         known_cases=tuple(case.name for case in task.collection.cases),

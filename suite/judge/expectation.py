@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from suite.expect import Clause, Interval
-from suite.judge.statistics import counts_allowed, too_rare
+from suite.judge.statistics import counts_allowed, quantile_of, too_rare
 from suite.judge.verdict import Aspect, Finding, Outcome, Verdict
 from suite.observe import Array, belongs
 from suite.trial import DeclaredCase, PlannedCell, Status
@@ -20,7 +20,7 @@ def judge_cell(
     cell: PlannedCell, case: DeclaredCase, trials: pd.DataFrame, observed: pd.DataFrame, *, alpha: float
 ) -> Verdict:
     """Judge what the case expects of one cell; ``alpha`` is the false-alarm budget of one clause."""
-    table = observed.pivot(index="seed", columns="name", values="value")
+    table = observed.pivot(index="seed", columns="name", values="value")[observed["name"].unique()]
     findings = [
         Finding(clause=place, outcome=outcome, sentence=sentence)
         for place, clause in enumerate(case.clauses)
@@ -57,16 +57,25 @@ def _summary(findings: Sequence[Finding], trials: pd.DataFrame, cell: PlannedCel
 def judge_clause(clause: Clause, dtype: str, table: pd.DataFrame, *, alpha: float) -> tuple[Outcome, str]:
     """Judge one clause over a cell's observations (seeds down, names across)."""
     bounds = clause.within(dtype)
-    members = table if not clause.group else table[(table[clause.group] == 1.0) == clause.inside]
+    members = _members(clause, table)
     columns = [name for name in table.columns if belongs(name, clause.observation)]
     if bounds is None or not len(members) or not columns:
         return Outcome.INCONCLUSIVE, f"{clause.observation}: no seed{clause.seeds_meant} to look at"
+    if len(bounds[0]) not in {1, len(columns)}:
+        return Outcome.BROKEN, f"{clause.observation} has {len(columns)} elements; {len(bounds[0])} bounds are given"
     values = members[columns].to_numpy(dtype=np.float64)
     if clause.share is not None:
         return _judge_share(clause, clause.share, values, bounds, alpha)
     if clause.quantile is not None:
-        return _judge_quantile(clause, clause.quantile, values, bounds)
+        return _judge_quantile(clause, clause.quantile, columns, values, bounds)
     return _judge_every(clause, members.index.to_numpy(), columns, values, bounds)
+
+
+def _members(clause: Clause, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the seeds that the clause is about; none, if no seed tells whether it is one of them."""
+    if not clause.group:
+        return table
+    return table[(table[clause.group] == 1.0) == clause.inside] if clause.group in table else table.iloc[:0]
 
 
 def _inside(values: Array, bounds: Interval) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
@@ -87,7 +96,11 @@ def told_bounds(bounds: Interval, element: int = 0) -> str:
 
 
 def _judge_every(
-    clause: Clause, seeds: np.ndarray[tuple[int], np.dtype[np.uint64]], columns: Sequence[str], values: Array, bounds: Interval
+    clause: Clause,
+    seeds: np.ndarray[tuple[int], np.dtype[np.uint64]],
+    columns: Sequence[str],
+    values: Array,
+    bounds: Interval,
 ) -> tuple[Outcome, str]:
     inside = _inside(values, bounds)
     if inside.all():
@@ -114,10 +127,14 @@ def _judge_share(
     return Outcome.PASS, f"{told}; below {least} or above {most} would have been caught"
 
 
-def _judge_quantile(clause: Clause, quantile: float, values: Array, bounds: Interval) -> tuple[Outcome, str]:
-    found = np.quantile(values, quantile, axis=0)
+def _judge_quantile(
+    clause: Clause, quantile: float, columns: Sequence[str], values: Array, bounds: Interval
+) -> tuple[Outcome, str]:
+    found = quantile_of(values, quantile)
+    inside = _inside(found, bounds)
     name = "median" if quantile == 0.5 else f"{quantile:g}-quantile"
-    told = f"{name} of {clause.observation} over {len(values)} seeds{clause.seeds_meant} is {found.ravel()[0]:.6g}"
-    if _inside(found[None, :], bounds).all():
-        return Outcome.PASS, f"{told}, {told_bounds(bounds)} allowed"
-    return Outcome.BROKEN, f"{told}; {told_bounds(bounds)} was expected"
+    at = int(inside.argmin())
+    told = f"{name} of {columns[at]} over {len(values)} seeds{clause.seeds_meant} is {found[at]:.6g}"
+    if inside.all():
+        return Outcome.PASS, f"{told}, {told_bounds(bounds, at)} allowed"
+    return Outcome.BROKEN, f"{told}; {told_bounds(bounds, at)} was expected"

@@ -63,7 +63,9 @@ def _against(
 ) -> list[Verdict]:
     """Judge one cell's losses and times."""
     if baseline is None or key_of(cell) not in theirs:
-        missing = Judgement(outcome=Outcome.MISSING, sentence="no baseline; accept one with: suite accept RUN --reason TEXT")
+        missing = Judgement(
+            outcome=Outcome.MISSING, sentence="no baseline; accept one with: suite accept RUN --reason TEXT"
+        )
         return [_verdict(cell, Aspect.LOSS, missing)]
     pairs = Pairs(ours, theirs[key_of(cell)])
     versions = [side.trials["case_version"].iloc[0] for side in (ours, pairs.baseline)]
@@ -78,9 +80,7 @@ def _against(
 
 def _loss(cell: PlannedCell, run: RunRecord, baseline: RunRecord, pairs: Pairs, alpha: float) -> Judgement:
     facts = run.machine.facts(cell.device), baseline.machine.facts(cell.device)
-    return judge_loss(
-        pairs, cell.dtype, same_machine=facts[0] == facts[1], differs=differences(*facts), alpha=alpha
-    )
+    return judge_loss(pairs, cell.dtype, same_machine=facts[0] == facts[1], differs=differences(*facts), alpha=alpha)
 
 
 def _time(cell: PlannedCell, run: RunRecord, baseline: RunRecord, pairs: Pairs, alpha: float) -> Judgement:

@@ -72,7 +72,7 @@ def _excess(pairs: Pairs, tolerance: Tolerance) -> Array:
     ours, theirs = pairs.curves
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         distance = (ours - theirs) / tolerance.allowed(theirs, theirs[:, 0])
-    distance[same_bits(ours, theirs)] = 0.0
+    distance[same_bits(ours, theirs) | (ours == theirs)] = 0.0
     finite, once = np.isfinite(ours), np.isfinite(theirs)
     distance[~finite & once] = np.inf
     distance[finite & ~once] = -np.inf
@@ -96,11 +96,12 @@ def _by_distribution(pairs: Pairs, differs: str, alpha: float) -> Judgement:
     """Judge two samples that started elsewhere: another random stream."""
     from scipy.stats import mannwhitneyu
 
-    ours, theirs = (np.nan_to_num(side, nan=np.inf) for side in pairs.column("final_loss"))
-    p = float(mannwhitneyu(ours, theirs, alternative="two-sided").pvalue)
+    ours, theirs = (np.where(np.isfinite(side), side, np.inf) for side in pairs.column("final_loss"))
+    test = mannwhitneyu(ours, theirs, alternative="two-sided")
+    p = float(test.pvalue)
     told = f"another random stream ({differs}): medians {np.median(ours):.4g} and {np.median(theirs):.4g}, p = {p:.2g}"
     if p > alpha:
         return Judgement(outcome=Outcome.PASS, stage=Stage.INITIALISATION, sentence=f"{told}; no difference shown")
-    worse = np.median(ours) > np.median(theirs)
+    worse = test.statistic > len(ours) * len(theirs) / 2
     outcome = Outcome.REGRESSED if worse else Outcome.IMPROVED
     return Judgement(outcome=outcome, stage=Stage.INITIALISATION, sentence=told)

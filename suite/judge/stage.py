@@ -40,9 +40,11 @@ def _first_step(pairs: Pairs, tolerance: Tolerance, *, exact: bool) -> int | Non
     if exact:
         apart = ~same_bits(ours, theirs).all(axis=0)
     else:
-        allowed = tolerance.allowed(theirs, theirs[:, 0])
-        with np.errstate(invalid="ignore"):
-            apart = ~((np.abs(ours - theirs) <= allowed) | same_bits(ours, theirs)).all(axis=0)
+        finite, once = np.isfinite(ours), np.isfinite(theirs)
+        with np.errstate(invalid="ignore", over="ignore"):
+            near = np.abs(ours - theirs) <= tolerance.allowed(theirs, theirs[:, 0])
+        # Within infinity of an infinite baseline lies every loss; only another that is not finite is near it.
+        apart = ~np.where(finite & once, near, finite == once).all(axis=0)
     found = np.flatnonzero(apart)
     if len(found):
         return pairs.steps[int(found[0])]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import special
 
@@ -38,3 +40,16 @@ def median_interval(values: Array, alpha: float) -> tuple[float, float, float]:
     outside = max(0, rank - 1)
     confidence = 1.0 - 2.0 * float(special.bdtr(outside, size, 0.5)) if size > 1 else 0.0
     return float(ordered[outside]), float(ordered[size - 1 - outside]), max(0.0, confidence)
+
+
+def quantile_of(values: Array, q: float) -> Array:
+    """Return the ``q``-quantile over the first axis, linear between order statistics: ``(seeds, …)`` to ``(…)``.
+
+    NaN where any value is. NumPy's own gives NaN beside an infinity, too: as the median of 1, 2 and infinity.
+    """
+    ordered = np.sort(values, axis=0)
+    place = q * (len(values) - 1)
+    low, high = ordered[math.floor(place)], ordered[math.ceil(place)]
+    with np.errstate(invalid="ignore"):
+        between = np.where(low == high, low, low + (high - low) * (place - math.floor(place)))
+    return np.where(np.isnan(ordered[-1]), np.nan, between)

@@ -38,12 +38,16 @@ def judge_time(pairs: Pairs, *, same_machine: bool, differs: str, alpha: float) 
 def log_ratios(pairs: Pairs) -> Array:
     """Return the log of train time over yardstick time a step, over the baseline's, for seeds timed alone."""
     ours, theirs = (_in_yardsticks(pairs, side) for side in (0, 1))
-    ratios: Array = np.log(ours) - np.log(theirs)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios: Array = np.log(ours) - np.log(theirs)
     return ratios[np.isfinite(ratios)]
 
 
 def _in_yardsticks(pairs: Pairs, side: int) -> Array:
-    columns = {name: pairs.column(name)[side] for name in ("train_seconds", "yardstick_seconds", "steps", "seeds_together")}
+    columns = {
+        name: pairs.column(name)[side] for name in ("train_seconds", "yardstick_seconds", "steps", "seeds_together")
+    }
     with np.errstate(divide="ignore", invalid="ignore"):
-        cost: Array = columns["train_seconds"] / (columns["steps"] * columns["seeds_together"])
-        return cost / columns["yardstick_seconds"]
+        seconds = columns["train_seconds"] / (columns["steps"] * columns["seeds_together"])
+        cost: Array = seconds / columns["yardstick_seconds"]
+    return cost

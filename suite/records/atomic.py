@@ -23,6 +23,19 @@ def writing(place: Path) -> Iterator[None]:
         raise SuiteError(f"{place}: cannot be written: {error.strerror or error}") from error
 
 
+@contextmanager
+def reading(place: Path) -> Iterator[None]:
+    """Turn what the system refuses while reading from ``place`` into one line.
+
+    Raises:
+        SuiteError: naming the place and the system's reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SuiteError(f"{place}: cannot be read: {error.strerror or error}") from error
+
+
 def replace_text(file: Path, text: str) -> None:
     """Put ``text`` in place of the file's content, or leave the file as it was.
 
@@ -39,13 +52,13 @@ def replace_text(file: Path, text: str) -> None:
 
 
 def append_text(file: Path, text: str) -> None:
-    """Append whole lines in one write.
+    """Append whole rows to a file that is there, in one write.
 
     Raises:
-        SuiteError: if the file cannot be written.
+        SuiteError: if the file is gone or cannot be written.
     """
     with writing(file):
-        handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        handle = os.open(file, os.O_WRONLY | os.O_APPEND)
         try:
             _write_all(handle, text.encode())
         finally:
@@ -58,10 +71,13 @@ def _write_all(handle: int, data: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
-def cut_to_whole_lines(file: Path) -> None:
-    """Drop what stands after the file's last newline: a row that a kill cut off."""
+def cut_to_whole_rows(file: Path) -> None:
+    """Drop what stands after the last line end that is not part of a quoted text: a row that a kill cut off."""
     if not file.exists():
         return
     with writing(file), file.open("r+b") as stream:
         data = stream.read()
-        stream.truncate(data.rfind(b"\n") + 1)
+        end = data.rfind(b"\n") + 1
+        while data.count(b'"', 0, end) % 2:
+            end = data.rfind(b"\n", 0, end - 1) + 1
+        stream.truncate(end)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from suite.errors import SuiteError, raise_all
 from suite.machine import Machine
-from suite.records.atomic import replace_text, writing
+from suite.records.atomic import reading, replace_text, writing
 from suite.records.folder import TABLES, as_csv, read_run
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, write_json
 from suite.trial import Acceptance, Manifest, RunRecord
@@ -30,10 +30,11 @@ def find_baselines(folder: Path) -> dict[str, RunRecord]:
     Raises:
         SuiteError: if one of them is damaged.
     """
-    if (folder / MANIFEST_FILE).exists():
-        run = read_run(folder)
-        return {device_type(device): run for device in run.machine.devices}
-    return {kind: read_run(place) for kind, place in _places(folder)}
+    with reading(folder):
+        if (folder / MANIFEST_FILE).exists():
+            run = read_run(folder)
+            return {device_type(device): run for device in run.machine.devices}
+        return {kind: read_run(place) for kind, place in _places(folder)}
 
 
 def _places(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -58,27 +59,37 @@ def accept(run: RunRecord, folder: Path, *, reason: str, who: str | None = None,
     ``drop`` allows cells of the present baseline to be lost that the run does not hold.
 
     Raises:
-        SuiteError: if the run was interrupted, the reason is empty, or cells would be lost.
+        SuiteError: if the run was interrupted, the reason is empty, cells would be lost, or ``folder`` is a run's own.
     """
     if not reason.strip():
         raise SuiteError("--reason is empty; say why this run is to be trusted from now on")
     if not run.manifest.complete:
         raise SuiteError(f"run {run.manifest.run} was interrupted; complete it with --resume before it is accepted")
     present = find_baselines(folder)
+    if (folder / MANIFEST_FILE).exists():
+        raise SuiteError(f"{folder}: is a run's own folder; give a folder of baselines as --baseline")
     kinds = sorted({device_type(device) for device in run.machine.devices})
     parts = {kind: _part(run, kind) for kind in kinds}
     if not drop:
         raise_all(fault for kind in kinds if kind in present for fault in _lost(present[kind], parts[kind]))
     when = datetime.now(UTC).isoformat(timespec="seconds")
-    accepted = Acceptance(who=who or getpass.getuser(), when=when, why=reason.strip(), replaced="")
+    accepted = Acceptance(who=who or _login(), when=when, why=reason.strip(), replaced="")
     return [_install(parts[kind], folder, kind, accepted, present.get(kind)) for kind in kinds]
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError) as error:
+        raise SuiteError("your login name is not known here; say who accepts the run with --who") from error
 
 
 def _part(run: RunRecord, kind: str) -> RunRecord:
     """Return what the run left on one type of device."""
 
     def of_kind(table: pd.DataFrame) -> pd.DataFrame:
-        return table[[device_type(device) == kind for device in table["device"]]]
+        # .loc, since a table without a row would lose its columns.
+        return table.loc[[device_type(device) == kind for device in table["device"]]]
 
     devices = {name: device for name, device in run.machine.devices.items() if device_type(name) == kind}
     cells = tuple(cell for cell in run.manifest.cells if device_type(cell.device) == kind)
@@ -96,8 +107,8 @@ def _lost(present: RunRecord, part: RunRecord) -> Iterator[str]:
     for cell in present.manifest.cells:
         if (cell.case, cell.device, cell.dtype, cell.mode) not in kept:
             yield (
-                f"{cell.case}[{cell.device}-{cell.dtype}] of the present baseline is not in this run and would be lost; "
-                "run all of it, or allow it with --drop"
+                f"{cell.case}[{cell.device}-{cell.dtype}] of the present baseline is not in this run "
+                "and would be lost; run all of it, or allow it with --drop"
             )
 
 

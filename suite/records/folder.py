@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from suite.errors import SuiteError
+from suite.errors import SuiteError, raise_all
 from suite.machine import Machine, differences
-from suite.records.atomic import append_text, cut_to_whole_lines, replace_text, writing
+from suite.records.atomic import append_text, cut_to_whole_rows, reading, replace_text, writing
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, read_json, write_json
-from suite.records.schema import CELL, CURVES, KEY, OBSERVATIONS, SCHEMA_VERSION, TRIALS, VERDICTS, Table, check, read_table
+from suite.records.read import read_table
+from suite.records.schema import CELL, CURVES, KEY, OBSERVATIONS, SCHEMA_VERSION, TRIALS, VERDICTS, Table, check
 from suite.trial import Manifest, RunRecord, Trial
 
 TABLES = (CURVES, OBSERVATIONS, TRIALS)
@@ -32,12 +34,12 @@ class Recorder:
         Raises:
             SuiteError: if the folder holds a run already, or cannot be written.
         """
-        if (folder / MANIFEST_FILE).exists():
-            raise SuiteError(f"{folder}: holds a run already; give another --out, or --resume to complete it")
+        with writing(folder):
+            if (folder / MANIFEST_FILE).exists():
+                raise SuiteError(f"{folder}: holds a run already; give another --out, or --resume to complete it")
+            folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.manifest = folder, manifest
         self.done: set[TrialKey] = set()
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
         for table in TABLES:
             replace_text(folder / table.file, as_csv(table.empty()))
         write_json(folder / MACHINE_FILE, machine)
@@ -50,14 +52,14 @@ class Recorder:
         Raises:
             SuiteError: if it holds no run, or one that was planned otherwise or on another machine.
         """
-        begun = read_json(folder / MANIFEST_FILE, Manifest)
+        begun = _manifest(folder)
         if (begun.cases, begun.cells) != (manifest.cases, manifest.cells):
             raise SuiteError(f"{folder}: was planned otherwise; resume it with the cases and options that began it")
-        _check_same_machine(folder, read_json(folder / MACHINE_FILE, Machine), machine)
+        _check_same_machine(folder, _machine(folder, begun), machine)
         recorder = object.__new__(cls)
         recorder.folder, recorder.manifest = folder, replace(begun, complete=False)
         for table in TABLES:
-            cut_to_whole_lines(folder / table.file)
+            cut_to_whole_rows(folder / table.file)
         recorder.done = recorder._drop_halves()
         return recorder
 
@@ -137,9 +139,19 @@ def in_memory(manifest: Manifest, machine: Machine, trials: Sequence[Trial]) -> 
     )
 
 
+class _Lines(StringIO):
+    """Takes rows that end in CR LF and ends them in LF."""
+
+    def write(self, row: str) -> int:
+        return super().write(row.removesuffix("\r\n") + "\n")
+
+
 def as_csv(rows: pd.DataFrame, *, header: bool = True) -> str:
-    text: str = rows.to_csv(index=False, header=header, lineterminator="\n", na_rep="nan")
-    return text
+    """Return the table as text that reads back as it is; ``header`` False gives its rows only."""
+    lines = _Lines()
+    # Before Python 3.13, csv.writer quotes a lone CR in a text only if its own line ends hold one.
+    rows.to_csv(lines, index=False, header=header, lineterminator="\r\n", na_rep="nan")
+    return lines.getvalue()
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -148,15 +160,45 @@ def read_run(folder: Path) -> RunRecord:
     Raises:
         SuiteError: naming file, row and column of what is damaged.
     """
-    if not folder.is_dir():
-        raise SuiteError(f"{folder}: no such run folder")
+    with reading(folder):
+        if not folder.is_dir():
+            raise SuiteError(f"{folder}: no such run folder")
+    manifest = _manifest(folder)
+    trials = read_table(folder / TRIALS.file, TRIALS)
+    raise_all(f"{folder / TRIALS.file}: {fault}" for fault in _unplanned(trials, manifest))
     return RunRecord(
-        manifest=read_json(folder / MANIFEST_FILE, Manifest),
-        machine=read_json(folder / MACHINE_FILE, Machine),
-        trials=read_table(folder / TRIALS.file, TRIALS),
+        manifest=manifest,
+        machine=_machine(folder, manifest),
+        trials=trials,
         curves=read_table(folder / CURVES.file, CURVES),
         observations=read_table(folder / OBSERVATIONS.file, OBSERVATIONS),
     )
+
+
+def _manifest(folder: Path) -> Manifest:
+    """Read what a run set out to do, which must declare every case that it planned to train."""
+    manifest = read_json(folder / MANIFEST_FILE, Manifest)
+    for case in sorted({cell.case for cell in manifest.cells} - {case.name for case in manifest.cases}):
+        raise SuiteError(f"{folder / MANIFEST_FILE}: cases: {case} is missing, which cells plan for")
+    return manifest
+
+
+def _machine(folder: Path, manifest: Manifest) -> Machine:
+    """Read the machine of a run, which must know every device that the run planned to train on."""
+    machine = read_json(folder / MACHINE_FILE, Machine)
+    for device in sorted({cell.device for cell in manifest.cells} - set(machine.devices)):
+        raise SuiteError(f"{folder / MACHINE_FILE}: devices: {device} is missing, which {MANIFEST_FILE} plans for")
+    return machine
+
+
+def _unplanned(trials: pd.DataFrame, manifest: Manifest) -> Iterator[str]:
+    """Find the first trial that the run never planned."""
+    seeds = {(c.case, c.device, c.dtype, c.mode): range(c.first_seed, c.first_seed + c.seeds) for c in manifest.cells}
+    for row, (*cell, seed) in enumerate(trials[list(KEY)].itertuples(index=False, name=None), start=2):
+        if seed not in seeds.get(tuple(cell), ()):
+            case, device, dtype, _ = cell
+            yield f"row {row}: seed {seed} of {case}[{device}-{dtype}] is not planned in {MANIFEST_FILE}"
+            return
 
 
 def write_verdicts(folder: Path, rows: Sequence[dict[str, str]]) -> None:

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from suite.errors import SuiteError
 from suite.machine import Machine
-from suite.records.atomic import replace_text
+from suite.records.atomic import reading, replace_text
 from suite.records.schema import SCHEMA_VERSION
 from suite.trial import Manifest
 
@@ -38,15 +38,15 @@ def read_json(file: Path, kind: type[Record]) -> Record:
             written again as it stands.
     """
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SuiteError(f"{file}: cannot be read: {error.strerror}") from error
+        with reading(file):
+            found = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise SuiteError(f"{file}: is no JSON: {error}") from error
     if not isinstance(found, dict) or "schema" not in found:
         raise SuiteError(f"{file}: names no schema version; is it a run's?")
     if found["schema"] != SCHEMA_VERSION:
-        raise SuiteError(f"{file}: has schema version {found['schema']!r}; this suite reads version {SCHEMA_VERSION} only")
+        told = f"{file}: has schema version {found['schema']!r}"
+        raise SuiteError(f"{told}; this suite reads version {SCHEMA_VERSION} only")
     return _validated(file, kind, found)
 
 

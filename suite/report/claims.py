@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from suite.case import Case
-from suite.discover import Collection
+from suite.discover import Collection, folder
 from suite.errors import SuiteError, raise_all
 from suite.expect import ANY_DTYPE, Clause, Expectation
 from suite.judge.expectation import told_bounds
 
 LISTED_DTYPE = "float32"
-"""Where bounds differ by dtype, the list shows those of this one."""
+"""Where bounds differ by dtype, the list shows those of this one, or of the first that has any."""
 
 
 def told(clause: Clause) -> str:
     """Say what a clause expects: "layer.weight 4.95 to 5.05 among not dead"."""
-    bounds = clause.within(LISTED_DTYPE) or next(iter(clause.bounds.values()))
-    what = f"{clause.observation} {told_bounds(bounds)}{clause.seeds_meant}"
-    by_dtype = "" if set(clause.bounds) == {ANY_DTYPE} else f" in {LISTED_DTYPE}"
+    dtype, bounds = next((d, found) for d in (LISTED_DTYPE, *clause.bounds) if (found := clause.within(d)))
+    first = f" (the first of {len(bounds[0])} elements)" if len(bounds[0]) > 1 else ""
+    what = f"{clause.observation} {told_bounds(bounds)}{first}{clause.seeds_meant}"
+    by_dtype = "" if set(clause.bounds) == {ANY_DTYPE} else f" in {dtype}"
     if clause.share is not None:
         low, high = clause.share
         rate = f"{low:g}" if low == high else f"{low:g} to {high:g}"
@@ -43,7 +44,7 @@ def claim_rows(collection: Collection) -> list[dict[str, object]]:
     """
     rows: list[dict[str, object]] = []
     faults = []
-    for claim in collection.claims:
+    for claim in dict.fromkeys(collection.claims):  # folders may share them
         showing = [(case, list(clauses_of(case, claim.id))) for case in collection.cases if claim.id in case.claims]
         rows += [
             {"claim": claim.id, "says": claim.says, "case": case.name, "expected": [told(c) for c in clauses]}
@@ -60,8 +61,6 @@ def claim_rows(collection: Collection) -> list[dict[str, object]]:
 
 def case_rows(cases: Sequence[Case]) -> list[dict[str, object]]:
     """Return one row a case: its folder, name, steps, claims and how much it expects."""
-    from suite.discover import folder
-
     return [
         {
             "folder": folder(case),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
+from suite.report.escape import markdown
 from suite.trial import RunRecord
 
 COLUMNS = {
@@ -26,6 +30,8 @@ COLUMNS = {
 }
 """Columns of the table, by their names in CSV: what Markdown calls them."""
 
+WORDS = ("case", "dtype", "device", "against")
+"""Columns that hold words; the others hold figures."""
 DEAD = "dead"
 MICROSECONDS = 1e6
 
@@ -45,24 +51,33 @@ class Column:
 
 def tabulate_runs(runs: Sequence[RunRecord]) -> pd.DataFrame:
     """Return one row a cell, each against the first device in its dtype, or the first dtype on its device."""
-    cells = [column for run in runs for column in _columns(run, _labels(runs, run))]
+    labels = _labels(runs)
+    cells = [column for run, names in zip(runs, labels, strict=True) for column in _columns(run, names)]
     order = {case: place for place, case in enumerate(dict.fromkeys(cell.case for cell in cells))}
     cells.sort(key=lambda cell: order[cell.case])
     rows = [_row(cell, _reference(cell, cells)) for cell in cells]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _labels(runs: Sequence[RunRecord], run: RunRecord) -> dict[str, str]:
-    """Name each device of a run so that no two columns of the table share a name."""
-    others = {device for other in runs if other is not run for device in other.machine.devices}
-    return {device: f"{run.manifest.run}:{device}" if device in others else device for device in run.machine.devices}
+def _labels(runs: Sequence[RunRecord]) -> list[dict[str, str]]:
+    """Name each device of each run so that no two columns of the table share a name."""
+    shared = Counter(device for run in runs for device in run.machine.devices)
+    times_met: Counter[str] = Counter()
+    labels = []
+    for run in runs:
+        name = run.manifest.run
+        times_met[name] += 1
+        if times_met[name] > 1:
+            name = f"{name}({times_met[name]})"
+        labels.append({device: f"{name}:{device}" if shared[device] > 1 else device for device in run.machine.devices})
+    return labels
 
 
 def _columns(run: RunRecord, labels: dict[str, str]) -> Iterator[Column]:
     keys = ["case", "device", "dtype"]
     dead = dict(tuple(run.observations[run.observations["name"] == DEAD].groupby(keys)))
     for key, trials in run.trials.groupby(keys, sort=False):
-        case, device, dtype = key
+        case, device, dtype = map(str, key)
         yield Column(
             case=case,
             dtype=dtype,
@@ -88,7 +103,7 @@ def _row(cell: Column, reference: Column | None) -> dict[str, object]:
         "dtype": cell.dtype,
         "device": cell.device,
         "seeds": len(losses),
-        "median_final_loss": losses.median(),
+        "median_final_loss": losses.fillna(np.inf).median(),
         "dead_rate": None if cell.dead is None else cell.dead.mean(),
         "microseconds_a_step": microseconds_a_step(cell.trials).median(),
     }
@@ -102,9 +117,15 @@ def _paired(cell: Column, reference: Column) -> dict[str, object]:
     return {
         "against": reference.dtype if reference.device == cell.device else reference.device,
         "paired_seeds": len(seeds),
-        "largest_paired_difference": (ours["final_loss"] - theirs["final_loss"]).abs().max() if len(seeds) else np.nan,
+        "largest_paired_difference": _distances(ours["final_loss"], theirs["final_loss"]).max(),
         "time_ratio": (microseconds_a_step(ours) / microseconds_a_step(theirs)).median(),
     }
+
+
+def _distances(ours: pd.Series, theirs: pd.Series) -> pd.Series:
+    """Return how far losses lie apart: without end where one side only is a number, not at all where none is."""
+    same = (ours == theirs) | (ours.isna() & theirs.isna())
+    return (ours - theirs).abs().fillna(np.inf).mask(same, 0.0)
 
 
 def microseconds_a_step(trials: pd.DataFrame) -> pd.Series:
@@ -116,9 +137,29 @@ def microseconds_a_step(trials: pd.DataFrame) -> pd.Series:
 
 def as_markdown(table: pd.DataFrame) -> str:
     """Return the table in Markdown, figures to four digits."""
-    shown = table.astype(object).where(table.notna(), "")
+    shown = table.astype(object).map(_shown)
     return tabulate(
-        shown.to_dict("list"), headers=[COLUMNS[name] for name in table.columns], tablefmt="github", floatfmt=".4g"
+        shown.to_dict("list"),
+        headers=[COLUMNS[name] for name in table.columns],
+        tablefmt="github",
+        disable_numparse=True,
+        colalign=["left" if name in WORDS else "right" for name in table.columns],
     )
 
 
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return markdown(value)
+    return "" if pd.isna(value) else f"{value:.4g}" if isinstance(value, float) else f"{value}"
+
+
+def json_text(table: pd.DataFrame) -> str:
+    """Return the table as a JSON array of objects: figures in full, null where there is none, infinity as text."""
+    rows = [{name: _in_json(value) for name, value in row.items()} for row in table.astype(object).to_dict("records")]
+    return json.dumps(rows, indent=1, allow_nan=False)
+
+
+def _in_json(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    return None if pd.isna(value) else str(value) if np.isinf(value) else value

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from suite.judge import Outcome, Verdict, exit_code
+from suite.report.escape import plain
 
 SHOWN_FIRST = (
     Outcome.ERROR,
@@ -45,10 +46,6 @@ def _alike(verdicts: Sequence[Verdict]) -> Iterator[str]:
         groups.setdefault((verdict.aspect, verdict.sentence), []).append(verdict)
     for (aspect, sentence), group in groups.items():
         first = group[0]
-        cells = first.label if len(group) == 1 else f"{first.label} and {len(group) - 1} more cells"
+        more = len(group) - 1
+        cells = first.label + (f" and {more} more cell{'s' * (more > 1)}" if more else "")
         yield f"{first.outcome.word:<12} {aspect:<11} {plain(cells)}: {plain(sentence)}"
-
-
-def plain(text: str) -> str:
-    """Return text without control characters, so that nothing read from a file can steer a terminal."""
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from time import perf_counter
 from typing import Any
 
@@ -64,17 +65,29 @@ def _train(cell: Cell, seeds: Sequence[int], *, timed: bool) -> list[Trial]:
     bench = prepare(cell)
     with collector_paused():
         with suppress(Exception):  # what fails here fails again in the seed's own trial, which keeps the reason
-            _warm_up(bench, seeds[0])
+            _warm_up(bench.afresh(), seeds[0])
         ways = {seed: _attempt(bench, seed, timed=timed) for seed in seeds}
     paths = {seed: way for seed, way in ways.items() if isinstance(way, Path)}
     errors = [failed(cell, seed, way) for seed, way in ways.items() if not isinstance(way, Path)]
-    if not paths:
-        return errors
+    recorded = {trial.seed: trial for trial in (*_record(cell, bench, paths), *errors)}
+    return [recorded[seed] for seed in seeds]
+
+
+def _record(cell: Cell, bench: Bench, paths: dict[int, Path]) -> list[Trial]:
+    """Record the seeds together, or else one by one, so that what fails for one is no error of the others."""
+    try:
+        return _record_together(cell, bench, paths) if paths else []
+    except Exception as error:
+        if len(paths) == 1:
+            return [failed(cell, seed, told(error)) for seed in paths]
+    return [trial for seed, path in paths.items() for trial in _record(cell, bench, {seed: path})]
+
+
+def _record_together(cell: Cell, bench: Bench, paths: dict[int, Path]) -> list[Trial]:
     left = stack(list(paths), list(paths.values()), cell.case.steps)
     seen = trajectories(bench, left, {twin.case.name: _twin(twin, list(paths)) for twin in bench.twins})
     times = [Times(train=path.seconds, yardstick=path.yardstick) for path in paths.values()]
-    recorded = {trial.seed: trial for trial in (*trials(cell, bench, left, seen, times), *errors)}
-    return [recorded[seed] for seed in seeds]
+    return list(trials(cell, bench, left, seen, times))
 
 
 def _attempt(bench: Bench, seed: int, *, timed: bool) -> Path | str:
@@ -122,7 +135,7 @@ def follow(bench: Bench, seed: int) -> Path:
     start = perf_counter()
     _first_step(bench, network, optimizer, path)
     steps = marks(bench.case.steps)
-    for here, there in zip(steps, steps[1:], strict=False):
+    for here, there in pairwise(steps):
         path.curve.append(advance(network, optimizer, bench, there - here))
     synchronise(bench.device)
     path.seconds = perf_counter() - start

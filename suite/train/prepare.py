@@ -43,7 +43,7 @@ class Bench:
 
     def optimizer(self, network: nn.Module) -> Stepper:
         """Return a fresh optimizer over the network's parameters."""
-        return optimizer_for(self.case, network)
+        return optimizer_for(self.case, network.named_parameters())
 
 
 def dtype_of(name: str) -> torch.dtype:

@@ -1,0 +1,106 @@
+"""The sessions of this project; what follows ``--`` is passed on: ``nox -s bench -- relu --seeds 20``."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ("tests", "lint", "types")
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+PINNED = ("-c", "constraints.txt")
+WORKFLOWS = (".github/workflows/gate.yml",)
+
+JUDGED = (0, 1, 3)
+"""Exit codes of ``suite run`` that leave a whole run behind, for ``suite compare`` to judge."""
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Train every case, compare with the baseline and print the tables; fails as `suite compare` does."""
+    install(session)
+    ours, training = parted(session.posargs)
+    session.run("suite", "run", "--out", ours.out, *training, success_codes=JUDGED)
+    try:
+        session.run("suite", "compare", ours.out, *comparing(ours))
+    finally:
+        session.run("suite", "table", ours.out)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests and measure what they cover; a part of the tests owes no coverage."""
+    install(session, "test")
+    session.run("coverage", "erase")
+    # Not by pytest-cov: the package is a pytest plugin, and would be imported before measuring began.
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report", *(["--fail-under=0"] if session.posargs else []))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format, imports between rooms, and the workflow; arguments go to `ruff check`."""
+    session.install(*PINNED, *nox.project.dependency_groups(PROJECT, "lint"))
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports")
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS)
+    session.run("zizmor", "--offline", *WORKFLOWS)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types, strictly, in the package, the cases, the tests and this file."""
+    install(session, "test", "types")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def accept(session: nox.Session) -> None:
+    """Make a run the baseline: `nox -s accept -- RUN --reason TEXT`."""
+    session.run(installed(session), "accept", *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none")
+def table(session: nox.Session) -> None:
+    """Put runs side by side: `nox -s table -- RUN [RUN ...]`."""
+    session.run(installed(session), "table", *session.posargs, external=True)
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install the package from this folder, with the named dependency groups, at the pinned versions."""
+    session.install(*PINNED, "-e", ".", *nox.project.dependency_groups(PROJECT, *groups))
+
+
+def installed(session: nox.Session) -> str:
+    """Return the `suite` command of bench's environment: a gigabyte of torch is enough once."""
+    scripts = session.cache_dir.parent / "bench" / ("Scripts" if os.name == "nt" else "bin")
+    command = scripts / ("suite.exe" if os.name == "nt" else "suite")
+    if not command.exists():
+        session.error("bench's environment is not there yet; make it with: nox -s bench --install-only")
+    return str(command)
+
+
+def parted(arguments: Sequence[str]) -> tuple[Namespace, list[str]]:
+    """Part bench's arguments into what it keeps for itself and `suite compare`, and the rest, for `suite run`."""
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--out", default=f"results/runs/bench-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    parser.add_argument("--baseline")
+    parser.add_argument("--report", action="append", default=[])
+    parser.add_argument("--strict", action="store_true")
+    return parser.parse_known_args(arguments)
+
+
+def comparing(ours: Namespace) -> list[str]:
+    """Return the options for `suite compare`."""
+    baseline = ["--baseline", ours.baseline] if ours.baseline else []
+    reports = [word for file in ours.report for word in ("--report", file)]
+    return [*baseline, *reports, *(["--strict"] if ours.strict else [])]

@@ -1,0 +1,199 @@
+"""What several test files need: a small case, a cell of it, and case files written by the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from hypothesis import settings
+from torch import nn
+from torch.optim import SGD
+
+from suite.case import Case, fixed
+from suite.cli import main
+from suite.expect import Clause
+from suite.machine import Device, Machine, Settings
+from suite.plan import Cell
+from suite.trial import DeclaredCase, Manifest, PlannedCell, Status, Trial
+
+# The same examples in every run, however slow the machine: a red test is never the luck of the draw.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.load_profile("suite")
+
+# As in a run: networks of this size are slower with two threads, and tests that run side by side share the cores.
+torch.set_num_threads(1)
+
+CASE_TEXT = """
+    '''One neuron without a bias.'''
+
+    from functools import partial
+
+    from torch import nn
+    from torch.optim import SGD
+
+    from suite import Case, fixed
+
+    CASE = Case(
+        architecture=partial(nn.Linear, 1, 1, bias=False),
+        data=fixed(x=[1.0], target=[5.0]),
+        loss=nn.MSELoss(),
+        optimizer=partial(SGD, lr=0.1, momentum=0.9),
+        steps=3,
+    )
+"""
+
+
+@pytest.fixture
+def neuron() -> Case:
+    """One neuron without a bias, trained as the guide does: its whole way is a linear recurrence."""
+    return Case(
+        name="neuron",
+        architecture=partial(nn.Linear, 1, 1, bias=False),
+        data=fixed(x=[1.0], target=[5.0]),
+        loss=nn.MSELoss(),
+        optimizer=partial(SGD, lr=0.1, momentum=0.9),
+        steps=100,
+    )
+
+
+@pytest.fixture
+def cell_of() -> Callable[..., Cell]:
+    """Make a cell of a case: on the CPU, in float64, with three seeds, unless said otherwise."""
+
+    def make(case: Case, *, dtype: str = "float64", seeds: Sequence[int] = range(3), device: str = "cpu") -> Cell:
+        return Cell(case=case, version="0" * 12, device=device, dtype=dtype, mode="eager", seeds=seeds)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def case_text() -> str:
+    """Return the text of a case file that has no fault."""
+    return dedent(CASE_TEXT).lstrip()
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str], Path]:
+    """Write a file under the test's own folder, by its path there and its text; return its path."""
+
+    def put(name: str, text: str) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(text).lstrip(), encoding="utf-8")
+        return path
+
+    return put
+
+
+@pytest.fixture(scope="session")
+def trial_of() -> Callable[..., Trial]:
+    """Make the trial of one seed of a three-step cell; every seed has digests and losses of its own."""
+
+    def make(seed: int = 0, **given: Any) -> Trial:
+        first = 1.0 + 2.0**-8 * (seed % 64)
+        digests = {f"{part}_digest": f"{part}-{seed}" for part in ("init", "gradient", "update", "final")}
+        norms = {f"{part}_norm": first for part in ("init", "start", "gradient", "update", "final")}
+        fields: dict[str, Any] = {
+            "case": "neuron",
+            "case_version": "0" * 12,
+            "seed": seed,
+            "device": "cpu",
+            "dtype": "float64",
+            "mode": "eager",
+            "status": Status.OK,
+            "steps": 3,
+            "first_loss": first,
+            "final_loss": first / 8,
+            "train_seconds": 0.002,
+            "seeds_together": 1,
+            "yardstick_seconds": 0.001,
+            "data_digest": "data",
+            "data_norm": 5.0,
+            "curve": ((0, first), (1, first / 2), (2, first / 4)),
+            "observations": (("w", 5.0), ("dead", 0.0)),
+        }
+        return Trial(**(digests | norms | fields | given))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def machine() -> Machine:
+    """Describe a machine with a processor and one card."""
+    devices = ("cpu", "cuda:0")
+    return Machine(
+        torch="2.13.0",
+        torch_build="b" * 12,
+        numpy="2.0.0",
+        python="CPython 3.11.7",
+        system="Linux 6.1 x86_64",
+        cores=2,
+        variables={},
+        settings=Settings(),
+        devices={name: Device(name=name, model=f"model of {name}", details={"kernels": "plain"}) for name in devices},
+    )
+
+
+@pytest.fixture(scope="session")
+def manifest_of() -> Callable[..., Manifest]:
+    """Make the manifest of a run that set out to train these very trials, and did."""
+
+    def make(trials: Sequence[Trial], *, clauses: Sequence[Clause] = (), **given: Any) -> Manifest:
+        cells: dict[tuple[str, ...], list[Trial]] = {}
+        for trial in trials:
+            cells.setdefault((trial.case, trial.device, trial.dtype, trial.mode), []).append(trial)
+        versions = {trial.case: trial.case_version for trial in trials}
+        fields: dict[str, Any] = {
+            "run": "a-run",
+            "started": "2030-01-01T00:00:00+00:00",
+            "roots": ("documented",),
+            "known_cases": tuple(versions),
+            "cases": tuple(_declared(name, version, clauses) for name, version in versions.items()),
+            "cells": tuple(_planned(of_cell) for of_cell in cells.values()),
+            "complete": True,
+        }
+        return Manifest(**(fields | given))
+
+    return make
+
+
+def _declared(name: str, version: str, clauses: Sequence[Clause]) -> DeclaredCase:
+    return DeclaredCase(
+        name=name,
+        version=version,
+        folder="guide",
+        source=f"guide/{name}.py",
+        steps=3,
+        claims=("G1",),
+        clauses=tuple(clauses),
+    )
+
+
+def _planned(trials: Sequence[Trial]) -> PlannedCell:
+    first = trials[0]
+    seeds = [trial.seed for trial in trials]
+    return PlannedCell(
+        case=first.case,
+        device=first.device,
+        dtype=first.dtype,
+        mode=first.mode,
+        first_seed=min(seeds),
+        seeds=max(seeds) - min(seeds) + 1,
+    )
+
+
+@pytest.fixture
+def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run the command line in this process, in the test's own folder: ``invoke("run", "--seeds", "3")``."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str | Path) -> Result:
+        return CliRunner().invoke(main, [str(word) for word in words], prog_name="suite", catch_exceptions=False)
+
+    return call

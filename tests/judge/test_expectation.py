@@ -1,0 +1,330 @@
+"""What a case expects is judged over its seeds alone, clause by clause, and each sentence says what was found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from suite.expect import Clause
+from suite.judge import Outcome, Verdict
+from suite.judge.expectation import judge_cell, judge_clause, told_bounds
+from suite.judge.statistics import counts_allowed, too_rare
+from suite.trial import RunRecord, Status, Trial
+
+ALPHA = 0.001
+INF = math.inf
+
+
+def observed(**columns: Sequence[float]) -> pd.DataFrame:
+    """Return observations, seeds down and names across; the first seed is 10."""
+    table = pd.DataFrame({name.replace("_", " "): list(values) for name, values in columns.items()}, dtype="float64")
+    return table.set_axis(pd.RangeIndex(10, 10 + len(table), name="seed"))
+
+
+def elements(rows: Sequence[Sequence[float]]) -> pd.DataFrame:
+    """Return the elements of one observation ``w``: ``(seeds, elements)``."""
+    table = pd.DataFrame(rows, dtype="float64")
+    return table.set_axis([f"w[{place}]" for place in range(len(rows[0]))], axis=1).set_axis(
+        pd.RangeIndex(10, 10 + len(rows), name="seed"), axis=0
+    )
+
+
+def clause(low: float | list[float] = -INF, high: float | list[float] = INF, **given: Any) -> Clause:
+    """Return a clause about ``w`` with the same bounds in every dtype."""
+    bounds = tuple(end if isinstance(end, list) else [end] for end in (low, high))
+    return Clause(**({"observation": "w", "bounds": {"*": bounds}} | given))
+
+
+def judged(the_clause: Clause, table: pd.DataFrame, dtype: str = "float64") -> tuple[Outcome, str]:
+    """Judge a clause over a cell's observations."""
+    return judge_clause(the_clause, dtype, table, alpha=ALPHA)
+
+
+@given(values=st.lists(st.floats(), min_size=1, max_size=6), ends=st.tuples(st.floats(-10, 10), st.floats(-10, 10)))
+def test_every_seed_must_lie_within_its_bounds(values: list[float], ends: tuple[float, float]) -> None:
+    """By hand: low ≤ value ≤ high for all; NaN lies nowhere, infinities only in bounds that reach them."""
+    low, high = sorted(ends)
+    holds = all(low <= value <= high for value in values)
+    outcome, _ = judged(clause(low, high), observed(w=values))
+    assert outcome is (Outcome.PASS if holds else Outcome.BROKEN)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "value", "outcome"),
+    [
+        (1.0, 2.0, 1.0, Outcome.PASS),
+        (1.0, 2.0, 2.0, Outcome.PASS),
+        (1.0, 2.0, math.nextafter(1.0, 0.0), Outcome.BROKEN),
+        (1.0, 2.0, math.nextafter(2.0, 3.0), Outcome.BROKEN),
+        (1.0, INF, INF, Outcome.PASS),
+        (-INF, 1.0, -INF, Outcome.PASS),
+        (-INF, 1.0, INF, Outcome.BROKEN),
+        (-INF, INF, math.nan, Outcome.BROKEN),
+        (0.0, 0.0, -0.0, Outcome.PASS),
+    ],
+)
+def test_the_ends_belong_to_the_bounds(low: float, high: float, value: float, outcome: Outcome) -> None:
+    """Exactly at an end passes; one unit in the last place beyond it does not."""
+    assert judged(clause(low, high), observed(w=[1.5 if low < 1.5 < high else value, value]))[0] is outcome
+
+
+def test_a_pass_tells_the_span_that_was_seen() -> None:
+    """From the smallest to the largest, or the only value, with what was allowed."""
+    assert judged(clause(4.95, 5.05), observed(w=[5.0, 4.99, 5.02])) == (
+        Outcome.PASS,
+        "w is 4.99 to 5.02, 4.95 to 5.05 allowed",
+    )
+    assert judged(clause(5.0, 5.0), observed(w=[5.0, 5.0])) == (Outcome.PASS, "w is 5, exactly 5 allowed")
+
+
+def test_a_break_names_the_first_seed_and_element_outside() -> None:
+    """The element, its seed, its value, its own bounds, and how many seeds are outside."""
+    table = elements([[1.0, 2.0], [1.0, 9.0], [8.0, 9.0]])
+    assert judged(clause([0.5, 1.5], [1.5, 2.5]), table) == (
+        Outcome.BROKEN,
+        "w[1] of seed 11 is 9; 1.5 to 2.5 was expected (2 of 3 seeds outside)",
+    )
+
+
+def test_bounds_are_those_of_the_dtype() -> None:
+    """Each dtype has its own, else those of any other; where nothing is expected, nothing can be said."""
+    by_dtype = replace(clause(), bounds={"float64": ([1.0], [2.0]), "*": ([0.0], [9.0])})
+    table = observed(w=[5.0])
+    assert judged(by_dtype, table, "float64")[0] is Outcome.BROKEN
+    assert judged(by_dtype, table, "float16")[0] is Outcome.PASS
+    only = replace(clause(), bounds={"float64": ([1.0], [2.0])})
+    assert judged(only, table, "float16") == (Outcome.INCONCLUSIVE, "w: no seed to look at")
+
+
+@pytest.mark.parametrize(("inside", "outcome"), [(True, Outcome.PASS), (False, Outcome.BROKEN)])
+def test_a_group_is_judged_alone(inside: bool, outcome: Outcome) -> None:
+    """The seeds in the group, or those outside it, and no others."""
+    table = observed(w=[1.0, 7.0, 1.0], dead=[1.0, 0.0, 1.0])
+    found, sentence = judged(clause(0.0, 2.0, group="dead", inside=inside), table)
+    assert found is outcome
+    assert f" among {'' if inside else 'not '}dead" in sentence
+
+
+@pytest.mark.parametrize(("inside", "dead"), [(True, 0.0), (False, 1.0)])
+def test_a_group_without_a_seed_cannot_be_judged(inside: bool, dead: float) -> None:
+    """That is no pass; the sentence names the group."""
+    told = f"w: no seed among {'' if inside else 'not '}dead to look at"
+    table = observed(w=[1.0, 1.0], dead=[dead, dead])
+    assert judged(clause(0.0, 2.0, group="dead", inside=inside), table) == (Outcome.INCONCLUSIVE, told)
+
+
+@pytest.mark.parametrize(
+    "table", [observed(), observed(v=[1.0]), observed(w=[1.0]).iloc[:0]], ids=["none", "other", "empty"]
+)
+@pytest.mark.parametrize("group", ["", "dead"])
+def test_what_was_not_looked_at_cannot_be_judged(table: pd.DataFrame, group: str) -> None:
+    """Neither a missing observation nor a missing group is an error, and neither is a pass."""
+    assert judged(clause(0.0, 2.0, group=group), table)[0] is Outcome.INCONCLUSIVE
+
+
+def test_bounds_that_do_not_fit_the_elements_are_told() -> None:
+    """One bound is for all elements; any other number must be theirs."""
+    table = elements([[1.0, 2.0]])
+    told = "w has 2 elements; 3 bounds are given"
+    assert judged(clause([0.0] * 3, [9.0] * 3), table) == (Outcome.BROKEN, told)
+    assert judged(clause(0.0, 9.0), table)[0] is Outcome.PASS
+
+
+def test_elements_of_another_observation_are_not_taken_for_ones_own() -> None:
+    """``w`` is neither ``weight`` nor ``w at start``."""
+    table = observed(w=[1.0], weight=[9.0], w_at_start=[9.0])
+    assert judged(clause(0.0, 2.0), table)[0] is Outcome.PASS
+
+
+HALF = clause(1.0, 1.0, summary="share", share=(0.5, 0.5))
+
+
+@given(trials=st.integers(1, 60), data=st.data())
+def test_a_rate_holds_as_long_as_its_count_is_not_too_rare(trials: int, data: st.DataObject) -> None:
+    """The exact binomial test at the clause's level decides."""
+    count = data.draw(st.integers(0, trials))
+    outcome, _ = judged(HALF, observed(w=[1.0] * count + [0.0] * (trials - count)))
+    assert outcome is (Outcome.PASS if too_rare(count, trials, 0.5, 0.5) > ALPHA else Outcome.BROKEN)
+
+
+@pytest.mark.parametrize("count", [0, 1, 39, 40])
+def test_a_rate_that_does_not_hold_tells_count_and_probability(count: int) -> None:
+    """Too few is as wrong as too many."""
+    least, most = counts_allowed(40, 0.5, 0.5, ALPHA)
+    p = too_rare(count, 40, 0.5, 0.5)
+    told = f"w in {count} of 40 seeds, expected rate 0.5 (p = {p:.1e}; {least} to {most} allowed)"
+    assert judged(HALF, observed(w=[1.0] * count + [0.0] * (40 - count))) == (Outcome.BROKEN, told)
+
+
+def test_a_rate_that_holds_tells_what_would_have_been_caught() -> None:
+    """A pass states its power."""
+    least, most = counts_allowed(40, 0.5, 0.5, ALPHA)
+    told = f"w in 20 of 40 seeds, expected rate 0.5; below {least} or above {most} would have been caught"
+    assert judged(HALF, observed(w=[1.0, 0.0] * 20)) == (Outcome.PASS, told)
+
+
+def test_a_rate_counts_seeds_whose_every_element_lies_within() -> None:
+    """One element outside is enough not to count; bounds other than a plain yes are told, as is a range of rates."""
+    between = clause(0.0, 1.0, summary="share", share=(0.25, 0.75))
+    rows = [[0.5, 0.5], [0.5, 2.0], [math.nan, 0.5], [0.0, 1.0]]
+    outcome, sentence = judged(between, elements(rows))
+    assert outcome is Outcome.PASS
+    assert sentence.startswith("w 0 to 1 in 2 of 4 seeds, expected rate 0.25 to 0.75")
+
+
+MEDIAN = clause(1.0, 2.0, summary="quantile", quantile=0.5)
+
+
+@pytest.mark.parametrize(
+    ("values", "outcome"),
+    [
+        ([9.0, 1.5, -9.0], Outcome.PASS),
+        ([9.0, 2.5, 2.5], Outcome.BROKEN),
+        ([0.0, 0.5, 9.0], Outcome.BROKEN),
+        ([1.5, INF, 1.0], Outcome.PASS),
+        ([1.5, INF, INF], Outcome.BROKEN),
+        ([1.5, 1.5, math.nan], Outcome.BROKEN),
+    ],
+)
+def test_a_median_is_judged_not_its_seeds(values: list[float], outcome: Outcome) -> None:
+    """Single seeds may lie anywhere; an infinite one is the largest, and an undefined one makes it undefined."""
+    assert judged(MEDIAN, observed(w=values))[0] is outcome
+
+
+def test_a_quantile_tells_its_value() -> None:
+    """With what it is of, over how many seeds, and what was allowed."""
+    told = "median of w over 3 seeds is 1.5, 1 to 2 allowed"
+    assert judged(MEDIAN, observed(w=[1.0, 1.5, 9.0])) == (Outcome.PASS, told)
+    upper = clause(-INF, 2.0, summary="quantile", quantile=0.75)
+    told = "0.75-quantile of w over 5 seeds is 4; at most 2 was expected"
+    assert judged(upper, observed(w=[1.0, 2.0, 3.0, 4.0, 5.0])) == (Outcome.BROKEN, told)
+
+
+def test_the_quantile_that_lies_outside_is_the_one_that_is_told() -> None:
+    """Of several elements, the first whose own bounds it breaks."""
+    medians = clause([0.0, 0.0], [1.0, 2.0], summary="quantile", quantile=0.5)
+    told = "median of w[1] over 1 seeds is 5; 0 to 2 was expected"
+    assert judged(medians, elements([[0.5, 5.0]])) == (Outcome.BROKEN, told)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "told"),
+    [
+        (([1.0], [2.0]), "1 to 2"),
+        (([1.0], [1.0]), "exactly 1"),
+        (([-INF], [2.0]), "at most 2"),
+        (([1.0], [INF]), "at least 1"),
+        (([0.0, 1.0], [5.0, 6.0]), "1 to 6"),
+        (([0.0], [5.0]), "0 to 5"),
+    ],
+)
+def test_bounds_are_told_in_words(bounds: tuple[list[float], list[float]], told: str) -> None:
+    """Each element has its own bounds, or shares the only ones."""
+    assert told_bounds(bounds, 1) == told
+
+
+JudgeCell = Callable[..., Verdict]
+
+
+@pytest.fixture(scope="module")
+def of_cell(run_of: Callable[..., RunRecord]) -> JudgeCell:
+    """Judge the only cell of a run made of these trials and clauses."""
+
+    def judge(trials: Sequence[Trial], *clauses: Clause, **planned: Any) -> Verdict:
+        run = run_of(trials, clauses=clauses)
+        (cell,), (case,) = run.manifest.cells, run.manifest.cases
+        return judge_cell(replace(cell, **planned), case, run.trials, run.observations, alpha=ALPHA)
+
+    return judge
+
+
+def seen(trial_of: Callable[..., Trial], *values: Mapping[str, float], **given: Any) -> list[Trial]:
+    """Return trials that left these observations."""
+    return [trial_of(seed, observations=tuple(named.items()), **given) for seed, named in enumerate(values)]
+
+
+def test_a_cell_passes_if_all_its_clauses_do(of_cell: JudgeCell, trial_of: Callable[..., Trial]) -> None:
+    """The sentence is that of all clauses; each finding keeps its own."""
+    trials = seen(trial_of, {"w": 1.0, "v": 3.0}, {"w": 2.0, "v": 3.0})
+    found = of_cell(trials, clause(0.0, 2.0), clause(3.0, 3.0, observation="v"))
+    sentences = ["w is 1 to 2, 0 to 2 allowed", "v is 3, exactly 3 allowed"]
+    assert (found.outcome, found.sentence) == (Outcome.PASS, "; ".join(sentences))
+    assert [(f.clause, f.outcome, f.sentence) for f in found.findings] == [
+        (place, Outcome.PASS, sentence) for place, sentence in enumerate(sentences)
+    ]
+    assert (found.label, found.aspect, found.mode, found.stage) == ("neuron[cpu-float64]", "expectation", "eager", "")
+
+
+def test_a_cell_without_clauses_passes(of_cell: JudgeCell, trial_of: Callable[..., Trial]) -> None:
+    """Nothing is expected of it, and the sentence says so; with or without observations."""
+    for trials in (seen(trial_of, {"w": 1.0}), seen(trial_of, {})):
+        found = of_cell(trials)
+        assert (found.outcome, found.sentence, found.findings) == (Outcome.PASS, "nothing is expected", ())
+
+
+def test_the_worst_clause_decides(of_cell: JudgeCell, trial_of: Callable[..., Trial]) -> None:
+    """Broken outweighs what could not be judged, which outweighs a pass; the others are not told."""
+    trials = seen(trial_of, {"w": 1.0, "dead": 0.0})
+    broken, empty, kept = clause(5.0, 6.0), clause(0.0, 1.0, group="dead"), clause(0.0, 1.0)
+    found = of_cell(trials, kept, empty, broken)
+    assert found.outcome is Outcome.BROKEN
+    assert found.sentence == "w of seed 0 is 1; 5 to 6 was expected (1 of 1 seeds outside)"
+    assert [finding.outcome for finding in found.findings] == [Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.BROKEN]
+    assert of_cell(trials, kept, empty).outcome is Outcome.INCONCLUSIVE
+    assert of_cell(trials, kept, empty).sentence == "w: no seed among dead to look at"
+
+
+def test_a_clause_about_other_dtypes_is_none_of_the_cells(of_cell: JudgeCell, trial_of: Callable[..., Trial]) -> None:
+    """It leaves no finding; the others keep their places."""
+    other = replace(clause(), bounds={"float16": ([5.0], [6.0])})
+    found = of_cell(seen(trial_of, {"w": 1.0}), other, clause(0.0, 2.0))
+    assert found.outcome is Outcome.PASS
+    assert [finding.clause for finding in found.findings] == [1]
+
+
+def test_each_element_meets_its_own_bounds_however_many_there_are(
+    of_cell: JudgeCell, trial_of: Callable[..., Trial]
+) -> None:
+    """The tenth element comes after the second, as it was recorded, and not where its name would sort."""
+    numbers = [float(place) for place in range(12)]
+    trials = seen(trial_of, {f"w[{place}]": number for place, number in enumerate(numbers)})
+    assert of_cell(trials, clause(numbers, numbers)).outcome is Outcome.PASS
+    assert of_cell(trials, clause(numbers[::-1], numbers[::-1])).outcome is Outcome.BROKEN
+
+
+@pytest.mark.parametrize("failures", [1, 3])
+def test_a_seed_that_could_not_be_trained_is_an_error(
+    of_cell: JudgeCell, trial_of: Callable[..., Trial], failures: int
+) -> None:
+    """Whatever the other seeds show; the most frequent reason is told. A clause about a group is no obstacle."""
+    trials = seen(trial_of, *[{"w": 1.0, "dead": 0.0}] * 3)
+    failed = [
+        replace(t, status=Status.ERROR, reason="rare" if t.seed == 2 and failures > 1 else "no kernel", observations=())
+        for t in trials[:failures]
+    ]
+    found = of_cell([*failed, *trials[failures:]], clause(0.0, 2.0, group="dead", inside=False))
+    assert (found.outcome, found.sentence) == (
+        Outcome.ERROR,
+        f"{failures} of 3 seeds could not be trained: no kernel",
+    )
+
+
+def test_a_divergence_is_no_error(of_cell: JudgeCell, trial_of: Callable[..., Trial]) -> None:
+    """A case may expect it; what was seen decides."""
+    diverged = seen(trial_of, {"w": INF}, status=Status.DIVERGED, final_loss=INF)
+    assert of_cell(diverged, clause(100.0, INF)).outcome is Outcome.PASS
+    assert of_cell(diverged, clause(0.0, 100.0)).outcome is Outcome.BROKEN
+
+
+def test_an_interrupted_cell_cannot_be_judged(of_cell: JudgeCell, trial_of: Callable[..., Trial]) -> None:
+    """Fewer seeds than planned are not all of them, however well they did; the remedy is told."""
+    found = of_cell(seen(trial_of, {"w": 1.0}, {"w": 1.0}), clause(0.0, 2.0), seeds=5)
+    told = "2 of 5 seeds trained; complete the run with --resume"
+    assert (found.outcome, found.sentence) == (Outcome.INCONCLUSIVE, told)

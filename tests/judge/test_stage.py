@@ -1,0 +1,184 @@
+"""The stage is the first question answered with no: start, data, first loss, first gradient, first update, later."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from suite.judge import Stage
+from suite.judge.pairs import Pairs
+from suite.judge.stage import find_stage
+from suite.judge.tolerance import Tolerance
+from suite.trial import Trial
+
+ALLOWED = Tolerance(relative=0.01, absolute=0.0)
+SMALL, LARGE = 1.005, 1.1
+"""Factors within the tolerance and beyond it."""
+
+QUESTIONS = {
+    Stage.INITIALISATION: ("init_digest", "start_norm"),
+    Stage.DATA: ("data_digest", "data_norm"),
+    Stage.FORWARD: (None, "first_loss"),
+    Stage.BACKWARD: ("gradient_digest", "gradient_norm"),
+    Stage.UPDATE: ("update_digest", "update_norm"),
+}
+IN_ORDER = [*QUESTIONS, Stage.LATER]
+
+
+def moved(trial: Trial, stage: Stage, factor: float) -> Trial:
+    """Return the trial as it would be, had it left its baseline at one stage alone, by a factor."""
+    if stage is Stage.LATER:
+        return replace(trial, final_loss=trial.final_loss * factor)
+    digest, norm = QUESTIONS[stage]
+    changed: dict[str, Any] = {norm: getattr(trial, norm) * factor}
+    if stage is Stage.FORWARD:
+        changed["curve"] = ((0, changed[norm]), *trial.curve[1:])
+    if digest is not None:
+        changed[digest] = "other"
+    return replace(trial, **changed)
+
+
+@pytest.fixture(scope="module")
+def trials(trial_of: Callable[..., Trial]) -> list[Trial]:
+    """Return the baseline's trials."""
+    return [trial_of(seed) for seed in range(3)]
+
+
+@pytest.fixture(scope="module")
+def stage_of(trials: list[Trial], pairs_of: Callable[..., Pairs]) -> Callable[..., tuple[Stage, int]]:
+    """Find the stage at which changed trials left the baseline."""
+
+    def find(changed: list[Trial], *, exact: bool) -> tuple[Stage, int]:
+        return find_stage(pairs_of(changed, trials), ALLOWED, exact=exact)
+
+    return find
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_what_never_left_has_no_stage(
+    trials: list[Trial], stage_of: Callable[..., tuple[Stage, int]], exact: bool
+) -> None:
+    """Equal trials are equal in every respect."""
+    assert stage_of(trials, exact=exact) == (Stage.NONE, 0)
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+@pytest.mark.parametrize("stage", IN_ORDER)
+@pytest.mark.parametrize("exact", [True, False])
+def test_one_seed_that_leaves_names_the_stage(
+    trials: list[Trial], stage_of: Callable[..., tuple[Stage, int]], exact: bool, stage: Stage, seed: int
+) -> None:
+    """Each stage is reached, by any seed; a loss that leaves at the end alone left at the last step."""
+    changed = [moved(trial, stage, LARGE) if trial.seed == seed else trial for trial in trials]
+    assert stage_of(changed, exact=exact) == (stage, 3 if stage is Stage.LATER else 0)
+
+
+@pytest.mark.parametrize("factor", [LARGE, 1 / LARGE])
+@pytest.mark.parametrize("stage", IN_ORDER)
+def test_more_and_less_are_both_differences(
+    trials: list[Trial], stage_of: Callable[..., tuple[Stage, int]], stage: Stage, factor: float
+) -> None:
+    """A norm or a loss beyond its tolerance has left, in whichever direction."""
+    assert stage_of([moved(trial, stage, factor) for trial in trials], exact=False)[0] is stage
+
+
+@pytest.mark.parametrize("stage", IN_ORDER)
+def test_rounding_is_no_stage(trials: list[Trial], stage_of: Callable[..., tuple[Stage, int]], stage: Stage) -> None:
+    """Other kernels give other digests; within the tolerance of norms and losses nothing has left."""
+    changed = [moved(trial, stage, SMALL) for trial in trials]
+    assert stage_of(changed, exact=False) == (Stage.NONE, 0)
+    assert stage_of(changed, exact=True)[0] is stage
+
+
+@given(stages=st.sets(st.sampled_from(IN_ORDER), min_size=1), exact=st.booleans())
+@settings(max_examples=12)
+def test_the_first_stage_is_named(
+    trials: list[Trial], stage_of: Callable[..., tuple[Stage, int]], stages: set[Stage], exact: bool
+) -> None:
+    """Whatever differs after it follows from it."""
+    changed = trials
+    for stage in stages:
+        changed = [moved(trial, stage, LARGE) for trial in changed]
+    assert stage_of(changed, exact=exact)[0] is min(stages, key=IN_ORDER.index)
+
+
+@pytest.mark.parametrize("stage", [stage for stage in QUESTIONS if stage is not Stage.FORWARD])
+def test_a_digest_alone_is_a_difference_of_bits(
+    trials: list[Trial], stage_of: Callable[..., tuple[Stage, int]], stage: Stage
+) -> None:
+    """Two different sets of numbers may have one norm; the digest tells them apart."""
+    changed = [moved(trial, stage, 1.0) for trial in trials]
+    assert stage_of(changed, exact=True) == (stage, 0)
+    assert stage_of(changed, exact=False) == (Stage.NONE, 0)
+
+
+@pytest.mark.parametrize("stage", list(QUESTIONS))
+def test_a_norm_alone_is_a_difference_of_bits(
+    trials: list[Trial], stage_of: Callable[..., tuple[Stage, int]], stage: Stage
+) -> None:
+    """Where bits count, one unit in the last place of a norm is a difference, as where a cast rounds otherwise."""
+    _, norm = QUESTIONS[stage]
+    nudged: list[dict[str, Any]] = [{norm: math.nextafter(getattr(trial, norm), math.inf)} for trial in trials]
+    changed = [replace(trial, **nudge) for trial, nudge in zip(trials, nudged, strict=True)]
+    assert stage_of(changed, exact=True) == (stage, 0)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize(("point", "step"), [(1, 1), (2, 2)])
+def test_the_first_recorded_step_that_differs_is_named(
+    trials: list[Trial], stage_of: Callable[..., tuple[Stage, int]], exact: bool, point: int, step: int
+) -> None:
+    """Of all seeds, the earliest step counts."""
+
+    def from_point(trial: Trial, first: int) -> Trial:
+        curve = tuple((mark, loss * (LARGE if mark >= first else 1.0)) for mark, loss in trial.curve)
+        return replace(trial, curve=curve, final_loss=trial.final_loss * LARGE)
+
+    changed = [trials[0], from_point(trials[1], 2), from_point(trials[2], point)]
+    assert stage_of(changed, exact=exact) == (Stage.LATER, step)
+
+
+def test_parameters_that_end_otherwise_are_a_difference_of_bits(
+    trials: list[Trial], stage_of: Callable[..., tuple[Stage, int]]
+) -> None:
+    """Equal losses all the way are not yet equal networks."""
+    changed = [replace(trial, final_digest="other") for trial in trials]
+    assert stage_of(changed, exact=True) == (Stage.LATER, 3)
+    assert stage_of(changed, exact=False) == (Stage.NONE, 0)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_divergence_on_one_side_is_where_they_part(
+    trials: list[Trial],
+    stage_of: Callable[..., tuple[Stage, int]],
+    pairs_of: Callable[..., Pairs],
+    exact: bool,
+    loss: float,
+) -> None:
+    """A loss that is not finite on one side alone is no rounding; on both sides it is no difference."""
+    diverged = [replace(t, curve=(*t.curve[:2], (2, loss)), final_loss=loss) for t in trials]
+    assert stage_of(diverged, exact=exact) == (Stage.LATER, 2)
+    assert find_stage(pairs_of(trials, diverged), ALLOWED, exact=exact) == (Stage.LATER, 2)
+    assert find_stage(pairs_of(diverged, diverged), ALLOWED, exact=exact) == (Stage.NONE, 0)
+
+
+def test_two_ways_to_diverge_are_one_within_tolerance(trials: list[Trial], pairs_of: Callable[..., Pairs]) -> None:
+    """An infinite loss here and an undefined one there have both diverged; only their bits differ."""
+    ways = [[replace(t, final_loss=loss) for t in trials] for loss in (math.inf, math.nan)]
+    assert find_stage(pairs_of(*ways), ALLOWED, exact=False) == (Stage.NONE, 0)
+    assert find_stage(pairs_of(*ways), ALLOWED, exact=True) == (Stage.LATER, 3)
+
+
+def test_undefined_norms_on_both_sides_are_equal(trials: list[Trial], pairs_of: Callable[..., Pairs]) -> None:
+    """A gradient that overflowed on both sides is the same gradient."""
+    undefined = [replace(trial, gradient_norm=math.nan, update_norm=math.inf) for trial in trials]
+    for exact in (True, False):
+        assert find_stage(pairs_of(undefined, undefined), ALLOWED, exact=exact) == (Stage.NONE, 0)
+        assert find_stage(pairs_of(undefined, trials), ALLOWED, exact=exact) == (Stage.BACKWARD, 0)

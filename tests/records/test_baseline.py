@@ -1,0 +1,313 @@
+"""A baseline is a run that someone accepted, by type of device; accepting loses nothing that it does not name."""
+
+from __future__ import annotations
+
+import getpass
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from suite.errors import SuiteError
+from suite.machine import Machine
+from suite.plan import Skip
+from suite.records import Recorder, accept, find_baselines, in_memory, read_run
+from suite.records.baseline import device_type
+from suite.trial import Acceptance, Manifest, RunRecord, Trial
+
+REASON = "torch 2.13 sums in another order"
+
+
+@pytest.fixture(scope="module")
+def run_of(
+    trial_of: Callable[..., Trial], manifest_of: Callable[..., Manifest], machine: Machine
+) -> Callable[..., RunRecord]:
+    """Make a run of two seeds of each cell, given as case, device and dtype, on the devices that they name."""
+
+    def make(*cells: tuple[str, str, str], run: str = "a-run", observed: bool = True, **given: object) -> RunRecord:
+        trials = [
+            trial_of(seed, case=case, device=device, dtype=dtype, **({} if observed else {"observations": ()}))
+            for case, device, dtype in cells
+            for seed in range(2)
+        ]
+        devices = {device: machine.devices[device] for _, device, _ in cells}
+        return in_memory(manifest_of(trials, run=run, **given), replace(machine, devices=devices), trials)
+
+    return make
+
+
+CPU, HALF, CARD = ("neuron", "cpu", "float64"), ("neuron", "cpu", "float16"), ("neuron", "cuda:0", "float64")
+
+
+def names(folder: Path) -> list[str]:
+    """Return what lies in a folder, hidden or not."""
+    return sorted(place.name for place in folder.iterdir())
+
+
+def refused(run: RunRecord, folder: Path, *, reason: str = REASON) -> tuple[str, ...]:
+    """Return the lines in which a run is not accepted; nothing is changed by the attempt."""
+    before = sorted(folder.parent.rglob("*"))
+    with pytest.raises(SuiteError) as caught:
+        accept(run, folder, reason=reason)
+    assert sorted(folder.parent.rglob("*")) == before
+    return caught.value.faults
+
+
+def test_the_type_of_a_device_is_its_name_without_a_number() -> None:
+    """Cards of one machine share a baseline."""
+    assert [device_type(device) for device in ("cpu", "cuda", "cuda:0", "cuda:12")] == ["cpu", "cuda", "cuda", "cuda"]
+
+
+def test_accepting_says_who_when_why_and_what_it_replaced(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+    """The second names the first; the first replaced nothing."""
+    before = datetime.now(UTC).replace(microsecond=0)
+    accept(run_of(CPU, run="first"), tmp_path, reason=f"  {REASON}\n", who="Ada")
+    first = find_baselines(tmp_path)["cpu"].manifest
+    accept(run_of(CPU, run="second"), tmp_path, reason="another", who="Emmy")
+    second = find_baselines(tmp_path)["cpu"].manifest
+    assert first.accepted is not None
+    assert second.accepted is not None
+    assert (first.run, second.run) == ("first", "second")
+    assert first.accepted == Acceptance(who="Ada", when=first.accepted.when, why=REASON, replaced="")
+    assert second.accepted == Acceptance(who="Emmy", when=second.accepted.when, why="another", replaced="first")
+    assert before <= datetime.fromisoformat(first.accepted.when) <= datetime.now(UTC)
+
+
+def test_who_accepts_is_who_is_logged_in_unless_said_otherwise(
+    tmp_path: Path, run_of: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The login name stands in the baseline."""
+    monkeypatch.setattr(getpass, "getuser", lambda: "ada")
+    accept(run_of(CPU), tmp_path, reason=REASON)
+    accepted = find_baselines(tmp_path)["cpu"].manifest.accepted
+    assert accepted is not None
+    assert accepted.who == "ada"
+
+
+@pytest.mark.parametrize("error", [KeyError("getpwuid(): uid not found: 1234"), OSError("No username set")])
+def test_someone_without_a_name_is_asked_for_one(
+    tmp_path: Path, run_of: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """In a container the user may have a number alone; that is one line and its remedy."""
+
+    def nobody() -> str:
+        raise error
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    told = "your login name is not known here; say who accepts the run with --who"
+    assert refused(run_of(CPU), tmp_path) == (told,)
+    assert accept(run_of(CPU), tmp_path, reason=REASON, who="Ada") == [tmp_path / "cpu"]
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "\n\t"])
+def test_a_run_is_not_accepted_without_a_reason(tmp_path: Path, run_of: Callable[..., RunRecord], reason: str) -> None:
+    """Blank is empty."""
+    told = "--reason is empty; say why this run is to be trusted from now on"
+    assert refused(run_of(CPU), tmp_path, reason=reason) == (told,)
+
+
+def test_an_interrupted_run_is_not_accepted(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+    """Half a run is no baseline; the line says how to complete it."""
+    told = "run a-run was interrupted; complete it with --resume before it is accepted"
+    assert refused(run_of(CPU, complete=False), tmp_path) == (told,)
+
+
+def test_a_run_is_split_by_type_of_device(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+    """Each part holds its own cells, devices and rows and no others', and no skipped device."""
+    run = run_of(CPU, CARD, HALF, skipped=(Skip(device="mps", reason="not here"),))
+    assert accept(run, tmp_path, reason=REASON, who="Ada") == [tmp_path / "cpu", tmp_path / "cuda"]
+    found = find_baselines(tmp_path)
+    assert list(found) == ["cpu", "cuda"]
+    for kind, part in found.items():
+        rows = {table: getattr(run, table) for table in ("trials", "curves", "observations")}
+        for table, whole in rows.items():
+            expected = whole[whole["device"].str.startswith(kind)].reset_index(drop=True)
+            pd.testing.assert_frame_equal(getattr(part, table), expected, check_exact=True)
+        assert part.manifest.cells == tuple(cell for cell in run.manifest.cells if device_type(cell.device) == kind)
+        assert part.machine.devices == {n: d for n, d in run.machine.devices.items() if device_type(n) == kind}
+        assert part.manifest.cases == run.manifest.cases
+        assert part.manifest.skipped == ()
+
+
+def test_a_run_that_looked_at_nothing_can_be_accepted(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+    """A table without a row keeps its columns."""
+    run = run_of(CPU, CARD, observed=False)
+    accept(run, tmp_path, reason=REASON, who="Ada")
+    pd.testing.assert_frame_equal(find_baselines(tmp_path)["cuda"].observations, run.observations)
+
+
+def test_a_type_of_device_that_the_run_did_not_train_on_keeps_its_baseline(
+    tmp_path: Path, run_of: Callable[..., RunRecord]
+) -> None:
+    """Accepting a run of the processor says nothing about the card."""
+    accept(run_of(CPU, CARD, run="both"), tmp_path, reason=REASON, who="Ada")
+    accept(run_of(CPU, run="processor"), tmp_path, reason=REASON, who="Ada")
+    runs = {kind: baseline.manifest.run for kind, baseline in find_baselines(tmp_path).items()}
+    assert runs == {"cpu": "processor", "cuda": "both"}
+
+
+def test_no_cell_of_the_baseline_is_lost_unless_that_is_allowed(
+    tmp_path: Path, run_of: Callable[..., RunRecord]
+) -> None:
+    """Every cell that would be lost is named; --drop lets them go."""
+    other = ("other", "cpu", "float64")
+    accept(run_of(CPU, HALF, other, run="all"), tmp_path, reason=REASON, who="Ada")
+    told = "of the present baseline is not in this run and would be lost; run all of it, or allow it with --drop"
+    assert refused(run_of(HALF), tmp_path) == (f"neuron[cpu-float64] {told}", f"other[cpu-float64] {told}")
+    accept(run_of(HALF), tmp_path, reason=REASON, who="Ada", drop=True)
+    assert [cell.dtype for cell in find_baselines(tmp_path)["cpu"].manifest.cells] == ["float16"]
+
+
+def test_more_cells_than_before_are_no_loss(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+    """A baseline grows without being asked."""
+    accept(run_of(CPU), tmp_path, reason=REASON, who="Ada")
+    accept(run_of(CPU, HALF), tmp_path, reason=REASON, who="Ada")
+    assert len(find_baselines(tmp_path)["cpu"].manifest.cells) == 2
+
+
+def test_nothing_is_left_beside_the_baselines(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+    """The folder holds the baselines alone, each with the files of a run."""
+    for _ in range(2):
+        accept(run_of(CPU), tmp_path / "baselines", reason=REASON, who="Ada")
+    assert names(tmp_path / "baselines") == ["cpu"]
+    files = ["curves.csv", "machine.json", "observations.csv", "run.json", "trials.csv"]
+    assert names(tmp_path / "baselines" / "cpu") == files
+
+
+@pytest.mark.parametrize("before", ["", "old"])
+def test_a_baseline_is_found_wherever_accepting_was_killed(
+    tmp_path: Path, run_of: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    """After every single step on the disk there is the old one or the new one; accepting again mends the folder."""
+    seen = []
+    for steps in range(100):
+        folder = tmp_path / str(steps)
+        if before:
+            accept(run_of(CPU, run=before), folder, reason=REASON, who="Ada")
+        if not killed_after(steps, monkeypatch, partial(accept_as, "new", run_of, folder)):
+            break
+        seen.append(found_in(folder))
+        accept_as("again", run_of, folder)
+        assert found_in(folder) == ("again", seen[-1][0])
+        assert names(folder) == ["cpu"]
+    runs = [run for run, _ in seen]
+    assert set(runs) == {before, "new"}
+    assert runs == sorted(runs, key=[before, "new"].index)
+
+
+def accept_as(run: str, run_of: Callable[..., RunRecord], folder: Path) -> None:
+    """Accept a run of that name."""
+    accept(run_of(CPU, run=run), folder, reason=REASON, who="Ada")
+
+
+def found_in(folder: Path) -> tuple[str, str]:
+    """Return the run that is the baseline, and the one that it replaced; empty if there is none."""
+    for baseline in find_baselines(folder).values():
+        assert baseline.manifest.accepted is not None
+        return baseline.manifest.run, baseline.manifest.accepted.replaced
+    return "", ""
+
+
+def killed_after(steps: int, monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> bool:
+    """Act, but be killed before the next step on the disk after so many; tell whether that came before the end."""
+    done: list[str] = []
+
+    def counted(step: Callable[..., object]) -> Callable[..., object]:
+        def take(*args: object, **given: object) -> object:
+            if len(done) == steps:
+                raise KeyboardInterrupt
+            done.append(step.__name__)
+            return step(*args, **given)
+
+        return take
+
+    with monkeypatch.context() as patched:
+        for name in ("mkdir", "write_text", "replace", "rename"):
+            patched.setattr(Path, name, counted(getattr(Path, name)))
+        patched.setattr(shutil, "rmtree", counted(shutil.rmtree))
+        try:
+            act()
+        except KeyboardInterrupt:
+            return True
+    return False
+
+
+def test_a_run_folder_serves_as_the_baseline_of_all_its_devices(
+    tmp_path: Path, trial_of: Callable[..., Trial], manifest_of: Callable[..., Manifest], machine: Machine
+) -> None:
+    """To compare two runs, nothing needs to be accepted."""
+    trials = [trial_of(0), trial_of(0, device="cuda:0")]
+    recorder = Recorder(tmp_path / "run", manifest_of(trials), machine)
+    recorder.append(trials)
+    recorder.finish()
+    found = find_baselines(tmp_path / "run")
+    assert list(found) == ["cpu", "cuda"]
+    assert found["cpu"] is found["cuda"]
+    assert found["cpu"].manifest == read_run(tmp_path / "run").manifest
+
+
+def test_a_run_folder_is_no_place_for_baselines(
+    tmp_path: Path,
+    run_of: Callable[..., RunRecord],
+    trial_of: Callable[..., Trial],
+    manifest_of: Callable[..., Manifest],
+    machine: Machine,
+) -> None:
+    """What was accepted into it would never be found again."""
+    Recorder(tmp_path / "run", manifest_of([trial_of()]), machine)
+    told = f"{tmp_path}/run: is a run's own folder; give a folder of baselines as --baseline"
+    assert refused(run_of(CPU), tmp_path / "run") == (told,)
+
+
+@pytest.mark.parametrize("make", [Path.exists, Path.mkdir, Path.touch], ids=["missing", "empty", "a file"])
+def test_where_no_baseline_is_none_is_found(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    """That is no error here: every cell without a baseline is named when it is judged."""
+    make(tmp_path / "baselines")
+    assert find_baselines(tmp_path / "baselines") == {}
+
+
+def test_folders_that_hold_no_run_are_passed_over(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+    """What else lies beside the baselines is none."""
+    accept(run_of(CPU), tmp_path, reason=REASON, who="Ada")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "README").touch()
+    assert list(find_baselines(tmp_path)) == ["cpu"]
+
+
+def test_a_damaged_baseline_is_refused_by_its_file(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+    """It is neither passed over nor replaced."""
+    accept(run_of(CPU), tmp_path, reason=REASON, who="Ada")
+    (tmp_path / "cpu" / "curves.csv").write_bytes(b"")
+    told = (f"{tmp_path}/cpu/curves.csv: is empty; a header was expected",)
+    with pytest.raises(SuiteError) as caught:
+        find_baselines(tmp_path)
+    assert caught.value.faults == told
+    assert refused(run_of(CPU), tmp_path) == told
+
+
+def below_a_file(folder: Path) -> Path:
+    """Return a place below a regular file."""
+    (folder / "file").touch()
+    return folder / "file" / "baselines"
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+    """The folder is named, with the system's reason."""
+    place = below_a_file(tmp_path)
+    assert refused(run_of(CPU), place) == (f"{place}: cannot be written: Not a directory",)
+
+
+def test_a_place_that_cannot_be_read_is_one_line(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+    """The folder is named, with the system's reason, by finding as by accepting."""
+    place = tmp_path / ("x" * 300)
+    told = (f"{place}: cannot be read: File name too long",)
+    with pytest.raises(SuiteError) as caught:
+        find_baselines(place)
+    assert caught.value.faults == told
+    assert refused(run_of(CPU), place) == told

@@ -1,0 +1,82 @@
+"""What must start without torch does; torch takes seconds to import, and not everyone who judges has it."""
+
+from __future__ import annotations
+
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import suite
+from suite.machine import Machine
+from suite.records import Recorder
+from suite.trial import Manifest, Trial
+
+HEAVY = {"torch", "pandas", "pandera", "scipy", "pydantic", "joblib"}
+
+
+def modules_of(room: str) -> list[str]:
+    """Return a room's name and those of all modules in it."""
+    package = import_module(room)
+    return [room, *(found.name for found in pkgutil.walk_packages(package.__path__, f"{room}."))]
+
+
+def imported_by(code: str) -> set[str]:
+    """Return the names of the top-level modules that a fresh Python has imported after ``code``."""
+    script = f"{code}\nimport sys\nsys.stderr.write(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+    return {name.partition(".")[0] for name in done.stderr.split()}
+
+
+def test_judging_and_reporting_need_no_torch() -> None:
+    """No module that judges, keeps or reports runs imports torch; nor does the command line or the pytest plugin."""
+    rooms = [*modules_of("suite.judge"), *modules_of("suite.records"), *modules_of("suite.report")]
+    code = "\n".join(f"import {name}" for name in [*rooms, "suite.cli", "suite.pytest_plugin"])
+    assert "torch" not in imported_by(code)
+
+
+WITHOUT_TORCH = """
+import sys
+
+sys.modules["torch"] = None  # importing it fails
+
+from suite.cli import main
+
+for words in (["accept", "run", "--reason", "x"], ["compare", "run"], ["table", "run", "results/baselines/cpu"]):
+    try:
+        main(words)
+    except SystemExit as end:
+        print("exit", end.code)
+"""
+
+
+def test_runs_are_accepted_compared_and_tabulated_without_torch(
+    tmp_path: Path, machine: Machine, trial_of: Callable[..., Trial], manifest_of: Callable[..., Manifest]
+) -> None:
+    """Someone who has neither torch nor the case files can judge a run that was trained elsewhere."""
+    trials = [trial_of(seed) for seed in range(3)]
+    cpu = replace(machine, devices={"cpu": machine.devices["cpu"]})
+    recorder = Recorder(tmp_path / "run", manifest_of(trials), cpu)
+    recorder.append(trials)
+    recorder.finish()
+    command = [sys.executable, "-c", WITHOUT_TORCH]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert [line for line in done.stdout.splitlines() if line.startswith("exit")] == ["exit 0"] * 3, done.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["--version"], []])
+def test_help_waits_for_nothing(words: list[str]) -> None:
+    """Help comes without importing torch, pandas or anything else that takes long."""
+    code = f"from suite.cli import main\ntry:\n    main({words})\nexcept SystemExit:\n    pass"
+    assert not HEAVY & imported_by(code)
+
+
+def test_the_package_offers_what_case_files_import() -> None:
+    """Every name that the package offers is there, and importing it imports no torch."""
+    assert all(hasattr(suite, name) for name in suite.__all__)
+    assert "torch" not in imported_by("import suite")

@@ -1,0 +1,169 @@
+"""The sessions hand their arguments on, install nothing unpinned, and fail when they should."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import nox
+import pytest
+from nox.command import CommandFailed
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import noxfile
+
+PROJECT = Path(noxfile.__file__).parent
+SESSIONS = (noxfile.bench, noxfile.tests, noxfile.lint, noxfile.types, noxfile.accept, noxfile.table)
+
+
+@dataclass
+class Recording:
+    """Stands in for a session: notes what it is asked to do, and fails the commands that it is told to."""
+
+    cache_dir: Path
+    posargs: list[str] = field(default_factory=list)
+    failing: tuple[str, ...] = ()
+    commands: list[list[str]] = field(default_factory=list)
+    installed: list[list[str]] = field(default_factory=list)
+
+    def run(self, *words: str, **_: Any) -> None:
+        """Note a command; fail it if one of its words is to fail."""
+        self.commands.append(list(words))
+        if set(words) & set(self.failing):
+            raise CommandFailed(f"{' '.join(words)} failed")
+
+    def install(self, *words: str) -> None:
+        """Note what is to be installed."""
+        self.installed.append(list(words))
+
+    def error(self, message: str) -> None:
+        """Give up."""
+        raise RuntimeError(message)
+
+    def nox(self) -> nox.Session:
+        """Return this, typed as what it stands in for."""
+        return cast("nox.Session", self)
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Recording:
+    """Return a session whose environments lie in an empty folder."""
+    return Recording(cache_dir=tmp_path / ".cache")
+
+
+def verbs(session: Recording) -> list[str]:
+    """Return the second word of each command: what `suite` was told to do."""
+    return [command[1] for command in session.commands]
+
+
+def test_bench_runs_compares_and_prints(session: Recording) -> None:
+    """Bench trains, judges the run that it trained, and prints its table."""
+    session.posargs = ["--out", "here"]
+    noxfile.bench(session.nox())
+    assert session.commands == [
+        ["suite", "run", "--out", "here"],
+        ["suite", "compare", "here"],
+        ["suite", "table", "here"],
+    ]
+
+
+def test_bench_passes_arguments_on(session: Recording) -> None:
+    """What compare understands goes to compare; everything else goes to run, in its order."""
+    ours = ["--strict", "--report", "a.md", "--report=b.json", "--baseline", "old"]
+    session.posargs = ["relu", *ours, "--seeds", "20:30", "--device=cpu", "x*"]
+    noxfile.bench(session.nox())
+    run, compare, table = session.commands
+    assert run[4:] == ["relu", "--seeds", "20:30", "--device=cpu", "x*"]
+    assert compare[3:] == ["--baseline", "old", "--report", "a.md", "--report", "b.json", "--strict"]
+    assert table[3:] == []
+
+
+def test_bench_has_a_folder_of_its_own() -> None:
+    """Unless told otherwise, a run gets a folder named after the time, where runs are ignored by git."""
+    folder = noxfile.parted([])[0].out
+    assert re.fullmatch(r"results/runs/bench-\d{8}T\d{6}Z", folder)
+    assert "/results/runs/" in (PROJECT / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+
+def test_bench_fails_as_compare_does(session: Recording) -> None:
+    """A regression fails the session, and the table is printed all the same."""
+    session.failing = ("compare",)
+    with pytest.raises(CommandFailed, match="compare"):
+        noxfile.bench(session.nox())
+    assert verbs(session) == ["run", "compare", "table"]
+
+
+def test_bench_stops_where_nothing_was_trained(session: Recording) -> None:
+    """A run that could not begin leaves nothing to judge."""
+    session.failing = ("run",)
+    with pytest.raises(CommandFailed, match="run"):
+        noxfile.bench(session.nox())
+    assert verbs(session) == ["run"]
+
+
+@pytest.mark.parametrize("part", [[], ["-k", "relu"]])
+def test_a_part_of_the_tests_owes_no_coverage(session: Recording, part: list[str]) -> None:
+    """The threshold holds for the whole of the tests only."""
+    session.posargs = part
+    noxfile.tests(session.nox())
+    report = next(command for command in session.commands if command[1] == "report")
+    assert ("--fail-under=0" in report) == bool(part)
+
+
+@pytest.mark.parametrize("name", ["accept", "table"])
+def test_verbs_use_the_environment_of_bench(session: Recording, name: str) -> None:
+    """Accept and table need no torch of their own; without bench's they say how to get it."""
+    session.posargs = ["RUN"]
+    verb = getattr(noxfile, name)
+    with pytest.raises(RuntimeError, match="nox -s bench --install-only"):
+        verb(session.nox())
+    command = Path(noxfile.installed(with_bench(session).nox()))
+    verb(session.nox())
+    assert session.commands == [[str(command), name, "RUN"]]
+
+
+def with_bench(session: Recording) -> Recording:
+    """Put a `suite` command where bench's environment would hold it, on any system."""
+    for command in ("bin/suite", "Scripts/suite.exe"):
+        place = session.cache_dir.parent / "bench" / command
+        place.parent.mkdir(parents=True)
+        place.touch()
+    return session
+
+
+@pytest.mark.parametrize("name", ["bench", "tests", "lint", "types"])
+def test_every_install_is_pinned(session: Recording, name: str) -> None:
+    """No session installs anything past the constraints."""
+    getattr(noxfile, name)(session.nox())
+    assert session.installed
+    assert all(words[:2] == ["-c", "constraints.txt"] for words in session.installed)
+
+
+def test_every_session_is_told_in_one_line() -> None:
+    """`nox -l` says what each session does."""
+    assert all(len((session.func.__doc__ or "").splitlines()) == 1 for session in SESSIONS)
+
+
+def test_the_constraints_fulfil_every_requirement() -> None:
+    """Whatever the project asks for by name is pinned, at a version that it accepts."""
+    lines = (PROJECT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    pinned = {canonicalize_name(name): version for name, version in pins.items()}
+    wanted = [Requirement(line) for line in requirements()]
+    assert [str(r) for r in wanted if pinned.get(canonicalize_name(r.name), "") not in r.specifier] == []
+
+
+def requirements() -> list[str]:
+    """Return all that pyproject.toml asks for: to run, to test, to lint and to check types."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    return [*project["project"]["dependencies"], *nox.project.dependency_groups(project, "dev")]
+
+
+def test_the_workflow_is_checked() -> None:
+    """Every workflow of the repository is among those that lint checks."""
+    found = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / ".github/workflows").glob("*.y*ml")}
+    assert found == set(noxfile.WORKFLOWS)

@@ -1,0 +1,286 @@
+"""Where the suite is installed, pytest runs case files: each cell is an item, and nothing else is touched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from torch import nn
+from torch.optim import SGD
+
+from suite.case import Case, fixed
+from suite.discover import Collection, case_files, documented
+from suite.engine import Engine
+from suite.judge import judge_expectations
+from suite.machine import Settings
+from suite.plan import make_plan
+from suite.pytest_plugin import DECLARES_CASES
+from suite.workflow import Task, unrecorded
+
+pytest_plugins = "pytester"
+
+Declare = Callable[..., Path]
+
+FAST = ("--device", "cpu", "--dtype", "float32", "--seeds", "2", "-p", "no:cacheprovider")
+HOLDS, BREAKS = "parameter('weight', at_start=True, low=-1.0, high=1.0)", "parameter('weight', low=1e6)"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def imported() -> None:
+    """Import all that training imports: torch cannot be imported twice, and the inner runs forget their imports."""
+    case = Case(
+        architecture=partial(nn.Linear, 1, 1),
+        data=fixed(x=[1.0], target=[5.0]),
+        loss=nn.MSELoss(),
+        optimizer=partial(SGD, lr=0.1),
+        steps=1,
+        name="any",
+    )
+    task = Task(
+        collection=Collection(roots=(), cases=(case,), claims=()),
+        plan=make_plan([case], seeds=range(1), dtypes=("float32",)),
+        settings=Settings(),
+        engine=Engine.INLINE,
+        folder=Path("nowhere"),
+    )
+    assert judge_expectations(unrecorded(task))
+
+
+@pytest.fixture
+def declare(pytester: pytest.Pytester, case_text: str) -> Declare:
+    """Write a case file that expects this."""
+
+    def make(name: str, *expected: str) -> Path:
+        text = case_text.replace("Case, fixed", "Case, fixed, parameter, rate, untrained")
+        text = text.replace("steps=3,", f"steps=3, expect=[{', '.join(expected)}],")
+        path = pytester.path / f"cases/{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return make
+
+
+def names(result: pytest.RunResult) -> list[str]:
+    """Return the ids of the items that a run listed, as pytest prints them with -v or --collect-only."""
+    words = [line.split()[0] for line in result.outlines if "::" in line and not line.startswith(("FAILED", "ERROR"))]
+    return list(dict.fromkeys(words))
+
+
+def test_every_cell_is_an_item(pytester: pytest.Pytester, declare: Declare) -> None:
+    """A case is collected as case[device-dtype], one item a cell, in the order of the plan."""
+    declare("neuron", HOLDS)
+    words = ("--collect-only", "-q", "--device", "cpu", "--seeds", "1")
+    found = names(pytester.runpytest_inprocess(*words, "cases"))
+    dtypes = ("float64", "float32", "bfloat16", "float16")
+    assert found == [f"cases/neuron.py::neuron[cpu-{dtype}]" for dtype in dtypes]
+    few = pytester.runpytest_inprocess(*words, "--dtype", "float16,float64", "cases")
+    assert names(few) == [found[3], found[0]]
+
+
+def test_items_pass_and_fail_as_their_cells_do(pytester: pytest.Pytester, declare: Declare) -> None:
+    """An item passes if what its case expects holds, and is skipped with the reason if that cannot be told."""
+    declare("breaks", BREAKS)
+    declare("holds", HOLDS)
+    declare("silent", "parameter('weight', low=0.0).among(untrained('weight'))")
+    result = pytester.runpytest_inprocess(*FAST, "-rs", "cases")
+    result.assert_outcomes(passed=1, failed=1, skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED*no seed among dead*"])
+
+
+def test_a_failure_is_a_sentence(pytester: pytest.Pytester, declare: Declare) -> None:
+    """A broken expectation shows the cell and the verdict's sentence, and no traceback."""
+    declare("breaks", BREAKS)
+    result = pytester.runpytest_inprocess(*FAST, "cases")
+    text = result.stdout.str()
+    result.stdout.fnmatch_lines(["*breaks[[]cpu-float32[]] broken: weight of seed 0 is *1e+06 was expected*"])
+    assert not any(word in text for word in ("Traceback", "Error", "runtest", "raise"))
+
+
+def test_seeds_that_do_not_train_are_a_sentence(pytester: pytest.Pytester, declare: Declare) -> None:
+    """A cell whose seeds cannot be trained fails with the reason, and no traceback."""
+    file = declare("wild", HOLDS)
+    wild = "def build():\n    if torch.initial_seed():\n        raise OSError('no more')\n    return nn.Linear(1, 1)\n"
+    text = file.read_text(encoding="utf-8").replace("partial(nn.Linear, 1, 1, bias=False)", "build")
+    file.write_text(text.replace("CASE =", f"{wild}\nCASE =").replace("from torch ", "import torch\nfrom torch "))
+    result = pytester.runpytest_inprocess(*FAST, "cases")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*wild[[]cpu-float32[]] error: 1 of 2 seeds could not be trained: OSError: no more"])
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_what_is_no_verdict_keeps_its_traceback(
+    pytester: pytest.Pytester, declare: Declare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect of the suite itself is shown as any other test's error is."""
+    declare("holds", HOLDS)
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr("suite.workflow.unrecorded", fail)
+    result = pytester.runpytest_inprocess(*FAST, "cases")
+    result.stdout.fnmatch_lines(["*def fail*", "*ZeroDivisionError: a defect"])
+
+
+def test_items_are_chosen_by_name(pytester: pytest.Pytester, declare: Declare) -> None:
+    """-k chooses items by case and dtype, -x stops at the first failure, and one id is one cell."""
+    for name in ("aaa", "bbb"):
+        declare(name, BREAKS)
+    words = [word for word in FAST if word not in {"--dtype", "float32"}]
+    chosen = pytester.runpytest_inprocess(*words, "-v", "-k", "bbb and float16 and not bfloat16", "cases")
+    assert names(chosen) == ["cases/bbb.py::bbb[cpu-float16]"]
+    pytester.runpytest_inprocess(*words, "-x", "cases").assert_outcomes(failed=1)
+    one = pytester.runpytest_inprocess(*words, "-v", "cases/aaa.py::aaa[cpu-float64]")
+    assert names(one) == ["cases/aaa.py::aaa[cpu-float64]"]
+
+
+def test_seeds_are_those_asked_for(pytester: pytest.Pytester, declare: Declare) -> None:
+    """--seeds chooses the seeds, as `suite run` does: the first so many, or from the first to the end."""
+    declare("found", "parameter('weight', at_start=True, low=9.0)")
+    result = pytester.runpytest_inprocess(*FAST, "--seeds", "5:8", "cases")
+    result.stdout.fnmatch_lines(["*of seed 5 is *(3 of 3 seeds outside)"])
+
+
+def test_junit_holds_every_item_and_sentence(pytester: pytest.Pytester, declare: Declare) -> None:
+    """--junitxml names every cell; the failure of one is its sentence."""
+    declare("breaks", BREAKS)
+    declare("holds", HOLDS)
+    pytester.runpytest_inprocess(*FAST, "--junitxml", "junit.xml", "cases")
+    found = {case.get("name"): case.find("failure") for case in ET.parse(pytester.path / "junit.xml").iter("testcase")}
+    assert list(found) == ["breaks[cpu-float32]", "holds[cpu-float32]"]
+    assert found["holds[cpu-float32]"] is None
+    failure = found["breaks[cpu-float32]"]
+    assert failure is not None
+    assert "breaks[cpu-float32] broken: weight of seed 0" in str(failure.text)
+
+
+def test_items_are_shared_among_workers(pytester: pytest.Pytester, declare: Declare) -> None:
+    """With -n 2 every item runs once, in one of two processes."""
+    declare("breaks", BREAKS)
+    declare("holds", HOLDS)
+    words = [word if word != "float32" else "float32,float64" for word in FAST]
+    result = pytester.runpytest_subprocess(*words, "-n", "2", "-v", "cases")
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(["*breaks[[]cpu-float32[]] broken: *"])
+
+
+FAULTS = {
+    "import no_such_module": ":*: does not import: ModuleNotFoundError: No module named 'no_such_module'",
+    "CASE = CASE.located(name='x', file=''), CASE.located(name='x', file='')": ': a case named "x" is declared in *',
+    "CASE = dataclasses.replace(CASE, claims=('Z9',))": ': claim "Z9" is not known*',
+    "CASE = dataclasses.replace(CASE, expect=[parameter('wieght', low=0.0)])": ': neuron: *"wieght"*"weight"*',
+    "CASE = dataclasses.replace(CASE, data=fixed(x=[1.0, 2.0], target=[5.0]))": ": neuron: does not train: *",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_a_case_file_is_one_line(pytester: pytest.Pytester, declare: Declare, fault: str) -> None:
+    """A case file that is not whole is a collection error of one line that names it; other files' items run."""
+    declare("holds", HOLDS)
+    file = declare("neuron", HOLDS)
+    file.write_text(f"import dataclasses\n{file.read_text(encoding='utf-8')}\n{fault}\n", encoding="utf-8")
+    result = pytester.runpytest_inprocess(*FAST, "--continue-on-collection-errors", "cases")
+    result.assert_outcomes(errors=1, passed=1)
+    result.stdout.fnmatch_lines([f"cases/neuron.py{FAULTS[fault]}"])
+    assert "Traceback" not in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--device", "nowhere"), ("--dtype", "float7"), ("--seeds", "7:7"), ("--seeds", "x")]
+)
+def test_a_wrong_option_is_one_line(pytester: pytest.Pytester, declare: Declare, option: str, value: str) -> None:
+    """A device, dtype or range of seeds that is none is an error that names option and value."""
+    declare("holds", HOLDS)
+    result = pytester.runpytest_inprocess(*FAST, option, value, "cases")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f'{option} "{value}" *'])
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_steps_are_timed_by_pytest_benchmark(pytester: pytest.Pytester, declare: Declare) -> None:
+    """With --benchmark-only one training step of each cell is timed, under the cell's name."""
+    declare("breaks", BREAKS)
+    declare("holds", HOLDS)
+    pytester.makepyfile(test_other="def test_other():\n    assert False\n")
+    quick = ("--benchmark-max-time=0.01", "--benchmark-min-rounds=2", "--benchmark-warmup=off")
+    result = pytester.runpytest_inprocess(*FAST, "--benchmark-only", "--benchmark-json=b.json", *quick, "cases", ".")
+    result.assert_outcomes(passed=2, skipped=1)
+    timed = json.loads((pytester.path / "b.json").read_text(encoding="utf-8"))["benchmarks"]
+    assert [row["name"] for row in timed] == ["breaks[cpu-float32]", "holds[cpu-float32]"]
+    assert all(row["stats"]["rounds"] >= 2 and row["stats"]["min"] > 0 for row in timed)
+
+
+INNOCENT = {
+    "plain.py": "raise RuntimeError('imported')\n",
+    "names.py": "from suite import Case\nraise RuntimeError('imported')\n",
+    "long.py": "from suite import (\n    seed,\n    Case,\n)\nraise RuntimeError('imported')\n",
+    "whole.py": "import suite\n\nraise RuntimeError('imported')\nCASE = suite.Case()\n",
+    "later.py": "from suite import seed\n\nCase = 1\nraise RuntimeError('imported')\n",
+    "noted.py": "from suite import seed  # no Case\n# no suite.Case() either\nraise RuntimeError('imported')\n",
+    "told.py": "'''As in: from suite import Case'''\nraise RuntimeError('imported')\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "declares"),
+    [
+        ("names", True),
+        ("long", True),
+        ("whole", True),
+        ("plain", False),
+        ("later", False),
+        ("noted", False),
+        ("told", False),
+    ],
+)
+def test_files_that_declare_no_case_are_left_alone(pytester: pytest.Pytester, name: str, declares: bool) -> None:
+    """Only a file that imports Case from the suite is imported; any other Python file is none of our business."""
+    (pytester.path / f"{name}.py").write_text(INNOCENT[f"{name}.py"], encoding="utf-8")
+    result = pytester.runpytest_inprocess(*FAST)
+    assert ("imported" in result.stdout.str()) == declares
+
+
+def test_every_documented_case_file_is_known_as_one() -> None:
+    """What `suite run` takes for a case file, pytest does too."""
+    files = case_files(documented())
+    assert files
+    assert [file for file in files if not DECLARES_CASES.search(file.read_text(encoding="utf-8"))] == []
+
+
+@pytest.mark.parametrize("name", ["test_case.py", "conftest.py", "_case.py", "case.txt"])
+def test_tests_and_hidden_files_are_no_case_files(pytester: pytest.Pytester, declare: Declare, name: str) -> None:
+    """A test, a conftest, a file with a leading underscore and one that is no Python declare no case to pytest."""
+    declare("holds", HOLDS).rename(pytester.path / "cases" / name)
+    result = pytester.runpytest_inprocess(*FAST, "--collect-only", "-q", "cases")
+    assert names(result) == []
+
+
+def test_other_tests_do_not_wait_for_torch(pytester: pytest.Pytester) -> None:
+    """A run of pytest that collects no case imports neither torch nor pandas through the plugin."""
+    pytester.makepyfile(
+        "import sys\n\ndef test_modules(pytestconfig):\n"
+        "    assert pytestconfig.pluginmanager.has_plugin('suite')\n"
+        "    assert not {'torch', 'pandas', 'joblib'} & set(sys.modules)\n"
+    )
+    pytester.makepyfile(other="x = 1")
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+def test_a_case_of_ones_own_is_collected_beside_its_module(pytester: pytest.Pytester, declare: Declare) -> None:
+    """A case file may import its network from the module beside it, as with `suite run --cases`."""
+    file = declare("own", "parameter('weight', at_start=True, low=-1.0, high=1.0)")
+    (file.parent / "_network.py").write_text(
+        "from torch import nn\n\nclass Network(nn.Linear):\n    def __init__(self) -> None:\n"
+        "        super().__init__(1, 1, bias=False)\n",
+        encoding="utf-8",
+    )
+    text = file.read_text(encoding="utf-8").replace("partial(nn.Linear, 1, 1, bias=False)", "Network")
+    file.write_text(text.replace("from torch import nn", "from _network import Network\nfrom torch import nn"))
+    result = pytester.runpytest_inprocess(*FAST, "-v", "cases")
+    assert names(result) == ["cases/own.py::own[cpu-float32]"]
+    result.assert_outcomes(passed=1)
