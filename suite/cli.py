@@ -163,10 +163,12 @@ def _collection(cases: Sequence[Path]) -> Collection:
 @main.command()
 @click.argument("case", nargs=-1)
 @CASES
-@click.option("--seeds", help="How many (100), or first and end (20:120). Default: 100, fewer for long cases.")
+@click.option("--seeds", help="How many, as 100, or first and end, as 20:120. Default: 100.")
 @click.option("--device", default="auto", show_default=True, help="Torch devices, as cpu,cuda; auto: all that is here.")
 @click.option("--dtype", default="all", show_default=True, help="float64,float32,bfloat16,float16 or all.")
-@click.option("--mode", default="eager", show_default=True, help="How cells are trained: eager.")
+@click.option(
+    "--mode", help="eager, ensemble. Default: all seeds as an ensemble, and the first eagerly: the reference, timed."
+)
 @click.option("--engine", type=click.Choice(["inline", "processes"]), default="inline", show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of one operation.")
 @click.option("--tf32", is_flag=True, help="Allow reduced-precision matrix products on CUDA.")
@@ -207,7 +209,7 @@ def _task(
     seeds: str | None,
     device: str,
     dtype: str,
-    mode: str,
+    mode: str | None,
     engine: str,
     threads: int,
     tf32: bool,
@@ -215,7 +217,7 @@ def _task(
     resume: bool,
 ) -> Task:
     """Read the options of a run, every fault of theirs at once."""
-    from suite.engine import Engine
+    from suite.engine import Engine, suited
     from suite.errors import gather
     from suite.machine import Settings
     from suite.plan import DTYPES, MODES, make_plan, parse_choice, parse_devices, parse_seeds
@@ -226,16 +228,20 @@ def _task(
     with gather() as reading:
         chosen_seeds = reading(lambda: None if seeds is None else parse_seeds(seeds))
         chosen_dtypes = reading(lambda: parse_choice("--dtype", dtype, DTYPES))
-        chosen_modes = reading(lambda: parse_choice("--mode", mode, MODES))
+        chosen_modes = reading(lambda: None if mode is None else parse_choice("--mode", mode, MODES))
         devices = reading(lambda: parse_devices(device))
         collection = reading(lambda: _collection(cases))
         selected = reading(lambda: collection.select(case)) if collection else ()
     plan = make_plan(
         selected, seeds=chosen_seeds, devices=devices[0], dtypes=chosen_dtypes, modes=chosen_modes, skipped=devices[1]
     )
+    plan, notes = suited(plan)
+    for note in notes:
+        _complain(note)
     return Task(
         collection=collection,
         plan=plan,
+        notes=notes,
         settings=Settings(threads=threads, tf32=tf32),
         engine=Engine(engine),
         folder=out or new_folder(),

@@ -15,8 +15,8 @@ from pathlib import Path
 from suite.case import Case
 from suite.discover import load
 from suite.machine import Settings, applied
-from suite.plan import Cell, Plan
-from suite.train.eager import train
+from suite.plan import EAGER, ENSEMBLE, MODES, Cell, Plan
+from suite.train import eager, ensemble
 from suite.trial import Trial
 
 CHUNK_STEPS = 10_000
@@ -25,6 +25,11 @@ TIMED_SEEDS = 20
 """Seeds of a cell that are timed, alone, before worker processes train the rest."""
 TIMED_STEPS = 2_000
 """Unless so many seeds take more steps than this; then fewer, but one."""
+MOST_LANES = 1024
+"""Seeds of an ensemble that are trained together: what they need fits a processor's cache."""
+
+TRAINERS = {EAGER: eager.train, ENSEMBLE: ensemble.train}
+"""What trains a cell's seeds, by mode."""
 
 
 class Engine(StrEnum):
@@ -58,29 +63,44 @@ def train_plan(plan: Plan, settings: Settings, *, engine: Engine, done: Done) ->
     yield from _in_processes(together, settings)
 
 
+def suited(plan: Plan) -> tuple[Plan, tuple[str, ...]]:
+    """Return the plan with eager cells in place of ensembles that cannot be; and a sentence about each case."""
+    cases = {cell.case.name: cell.case for cell in plan.cells if cell.mode == ENSEMBLE}
+    reasons = {name: reason for name, case in cases.items() if (reason := ensemble.why_not(case)) is not None}
+    cells = {
+        (cell.case.name, cell.device, cell.dtype, EAGER if cell.case.name in reasons else cell.mode): cell
+        for cell in sorted(plan.cells, key=lambda cell: not cell.short)  # a whole cell in place of its short twin
+    }
+    kept = [replace(cell, mode=mode) for (*_, mode), cell in cells.items()]
+    order = {key: place for place, key in enumerate((c.case.name, c.device, c.dtype) for c in plan.cells)}
+    kept.sort(key=lambda cell: (order[cell.case.name, cell.device, cell.dtype], MODES.index(cell.mode)))
+    notes = tuple(f"{name}: its seeds are trained one by one, since {reason}" for name, reason in reasons.items())
+    return replace(plan, cells=tuple(kept)), notes
+
+
 def _trainer(settings: Settings) -> Callable[[Chunk], list[Trial]]:
     def train_chunk(chunk: Chunk) -> list[Trial]:
         with applied(settings):
-            return train(chunk.cell, chunk.seeds, timed=chunk.timed)
+            return TRAINERS[chunk.cell.mode](chunk.cell, chunk.seeds, timed=chunk.timed)
 
     return train_chunk
 
 
 def chop(plan: Plan, done: Done) -> Iterator[Chunk]:
-    """Cut each cell's seeds, those done left out, into chunks of at most ``CHUNK_STEPS`` steps."""
+    """Cut each cell's seeds, those done left out, into chunks: of so many lanes, or of ``CHUNK_STEPS`` steps."""
     for cell in plan.cells:
-        size = max(1, CHUNK_STEPS // cell.case.steps)
+        size = MOST_LANES if cell.mode == ENSEMBLE else max(1, CHUNK_STEPS // cell.steps)
         left = [seed for seed in cell.seeds if not done(cell, seed)]
         for start in range(0, len(left), size):
             yield Chunk(cell=cell, seeds=tuple(left[start : start + size]))
 
 
 def split(chunks: Sequence[Chunk]) -> tuple[list[Chunk], list[Chunk]]:
-    """Part the first seeds of each cell, which are timed alone, from those trained in company."""
+    """Part the first seeds of each eager cell, which are timed alone, from those trained in company."""
     alone, together = [], []
     for chunk in chunks:
         first = chunk.cell.seeds[0]
-        timed = max(1, min(TIMED_SEEDS, TIMED_STEPS // chunk.cell.case.steps))
+        timed = 0 if chunk.cell.mode == ENSEMBLE else max(1, min(TIMED_SEEDS, TIMED_STEPS // chunk.cell.steps))
         early = tuple(seed for seed in chunk.seeds if seed < first + timed)
         late = tuple(seed for seed in chunk.seeds if seed >= first + timed)
         alone += [replace(chunk, seeds=early)] * bool(early)
@@ -107,6 +127,7 @@ class _Errand:
     dtype: str
     mode: str
     seeds: tuple[int, ...]
+    short: bool
 
     @classmethod
     def of(cls, chunk: Chunk) -> _Errand:
@@ -119,6 +140,7 @@ class _Errand:
             dtype=cell.dtype,
             mode=cell.mode,
             seeds=chunk.seeds,
+            short=cell.short,
         )
 
     def cell(self) -> Cell:
@@ -130,6 +152,7 @@ class _Errand:
             dtype=self.dtype,
             mode=self.mode,
             seeds=self.seeds,
+            short=self.short,
         )
 
 
@@ -140,7 +163,7 @@ def _cases(file: str) -> dict[str, Case]:
 
 def _train_elsewhere(errand: _Errand, settings: Settings) -> list[Trial]:
     with applied(settings):
-        return train(errand.cell(), errand.seeds, timed=False)
+        return TRAINERS[errand.mode](errand.cell(), errand.seeds, timed=False)
 
 
 def nothing_done(_cell: Cell, _seed: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from suite.case import Case
@@ -14,15 +14,17 @@ from suite.machine import unavailable
 from suite.version import case_version
 
 DTYPES = ("float64", "float32", "bfloat16", "float16")
-MODES = ("eager",)
+EAGER, ENSEMBLE = MODES = ("eager", "ensemble")
+"""The documents' loop, one seed at a time; and all seeds as one more axis."""
 AUTO = "auto"
 AUTO_DEVICES = ("cpu", "cuda")
 """What ``auto`` looks for."""
 SEED_LIMIT = 2**64
 """torch takes seeds below this."""
 DEFAULT_SEEDS = 100
-EAGER_STEPS = 20_000
-"""Without --seeds, a cell that trains eagerly has as many of the default seeds as fit this many steps."""
+REFERENCE_SEEDS = 16
+REFERENCE_STEPS = 100
+"""Unless --mode asks for it, so many seeds and steps of each cell are trained eagerly: as the reference, and timed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,18 @@ class Cell:
     dtype: str
     mode: str
     seeds: Sequence[int]
+    short: bool = False
+    """Trained for the reference's steps only; its expectations are another cell's."""
+
+    @property
+    def steps(self) -> int:
+        """Return the number of updates."""
+        return min(self.case.steps, REFERENCE_STEPS) if self.short else self.case.steps
+
+    @property
+    def trained(self) -> Case:
+        """Return the case as this cell trains it: with fewer steps, and nothing to look at, if it is short."""
+        return replace(self.case, steps=self.steps, expect=()) if self.short else self.case
 
     @property
     def label(self) -> str:
@@ -69,11 +83,15 @@ def make_plan(
     seeds: range | None = None,
     devices: Sequence[str] = ("cpu",),
     dtypes: Sequence[str] = DTYPES,
-    modes: Sequence[str] = MODES,
+    modes: Sequence[str] | None = None,
     skipped: Sequence[Skip] = (),
 ) -> Plan:
-    """Cross cases, devices, dtypes and modes; ``seeds`` None gives each case its default seeds."""
+    """Cross cases, devices, dtypes and modes; ``seeds`` None stands for the first hundred.
+
+    ``modes`` None trains every cell as an ensemble, and its first seeds and steps eagerly beside it.
+    """
     versions = {case.name: case_version(case) for case in cases}
+    chosen = range(DEFAULT_SEEDS) if seeds is None else seeds
     cells = (
         Cell(
             case=case,
@@ -81,16 +99,12 @@ def make_plan(
             device=device,
             dtype=dtype,
             mode=mode,
-            seeds=default_seeds(case) if seeds is None else seeds,
+            seeds=chosen[:REFERENCE_SEEDS] if modes is None and mode == EAGER else chosen,
+            short=modes is None and mode == EAGER,
         )
-        for case, device, dtype, mode in product(cases, devices, dtypes, modes)
+        for case, device, dtype, mode in product(cases, devices, dtypes, MODES if modes is None else modes)
     )
     return Plan(cells=tuple(cells), skipped=tuple(skipped))
-
-
-def default_seeds(case: Case) -> range:
-    """Return the first hundred seeds, or as many as fit the eager loop's budget of steps; at least one."""
-    return range(max(1, min(DEFAULT_SEEDS, EAGER_STEPS // case.steps)))
 
 
 def parse_seeds(text: str) -> range:

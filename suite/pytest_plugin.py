@@ -61,7 +61,8 @@ class CaseFile(pytest.File):
 
     def _planned(self) -> tuple[Collection, Plan]:
         from suite.discover import discover
-        from suite.plan import DTYPES, make_plan, parse_choice, parse_devices, parse_seeds
+        from suite.engine import suited
+        from suite.plan import DTYPES, ENSEMBLE, make_plan, parse_choice, parse_devices, parse_seeds
 
         asked = {name: self.config.getoption(name) for name in ("device", "dtype", "seeds")}
         devices, _ = parse_devices(asked["device"])
@@ -71,8 +72,9 @@ class CaseFile(pytest.File):
             seeds=None if asked["seeds"] is None else parse_seeds(asked["seeds"]),
             devices=devices,
             dtypes=parse_choice("--dtype", asked["dtype"], DTYPES),
+            modes=(ENSEMBLE,),
         )
-        return collection, plan
+        return collection, suited(plan)[0]
 
 
 class BrokenExpectationError(Exception):

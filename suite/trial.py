@@ -98,6 +98,8 @@ class PlannedCell:
     mode: str
     first_seed: int
     seeds: int
+    steps: int
+    """Updates; fewer than the case's in a short reference, of which nothing is expected."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +127,8 @@ class Manifest:
     cases: tuple[DeclaredCase, ...]
     cells: tuple[PlannedCell, ...]
     skipped: tuple[Skip, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was done otherwise than asked, and why."""
     complete: bool = False
     accepted: Acceptance | None = None
 

@@ -34,6 +34,8 @@ class Task:
     settings: Settings
     engine: Engine
     folder: Path
+    notes: tuple[str, ...] = ()
+    """What is done otherwise than asked, and why."""
     resume: bool = False
 
 
@@ -75,10 +77,12 @@ def manifest_of(task: Task) -> Manifest:
                 mode=cell.mode,
                 first_seed=cell.seeds[0],
                 seeds=len(cell.seeds),
+                steps=cell.steps,
             )
             for cell in task.plan.cells
         ),
         skipped=task.plan.skipped,
+        notes=task.notes,
     )
 
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ Invoke = Callable[..., Result]
 Write = Callable[[str, str], Path]
 
 CLOCKS = ("run", "train_seconds", "yardstick_seconds")
-SMALL = ("--cases", "cases", "--device", "cpu", "--dtype", "float64", "--seeds", "8")
+SMALL = ("--cases", "cases", "--device", "cpu", "--dtype", "float64", "--mode", "eager", "--seeds", "8")
 
 EXPECTATIONS = {
     0: "parameter('weight', at_start=True, low=-1.0, high=1.0)",
@@ -92,7 +93,19 @@ def test_run_prints_its_folder_last(cases: Path, invoke: Invoke) -> None:
 
 def test_run_trains_what_was_asked_for(cases: Path, invoke: Invoke) -> None:
     """Patterns choose cases; seeds, devices and dtypes are those that were asked for."""
-    words = ("--cases", "cases", "--device", "cpu", "--dtype", "bfloat16,float32", "--seeds", "5:7", "lea*")
+    words = (
+        "--cases",
+        "cases",
+        "--device",
+        "cpu",
+        "--dtype",
+        "bfloat16,float32",
+        "--mode",
+        "eager",
+        "--seeds",
+        "5:7",
+        "lea*",
+    )
     assert invoke("run", *words, "--out", "a-run").exit_code == 0
     found = [(row["case"], row["device"], row["dtype"], row["mode"], row["seed"]) for row in rows_of(Path("a-run"))]
     assert found == [("leaky", "cpu", dtype, "eager", seed) for dtype in ("bfloat16", "float32") for seed in "56"]
@@ -101,7 +114,8 @@ def test_run_trains_what_was_asked_for(cases: Path, invoke: Invoke) -> None:
 def test_run_says_which_devices_are_not_here(cases: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device that auto looked for and did not find is skipped with its reason, and that fails nothing."""
     monkeypatch.setattr("suite.plan.unavailable", lambda device: None if device == "cpu" else "there is none")
-    done = invoke("run", "--cases", "cases", "--dtype", "float64", "--seeds", "1", "--out", "a-run")
+    words = ("--cases", "cases", "--dtype", "float64", "--mode", "eager", "--seeds", "1")
+    done = invoke("run", *words, "--out", "a-run")
     assert done.exit_code == 0
     assert "skipped" in done.stdout
     assert "there is none" in done.stdout
@@ -371,7 +385,7 @@ def interrupted(words: list[str], folder: Path) -> tuple[int, str]:
 
 def test_ctrl_c_leaves_a_run_that_the_printed_command_completes(waiting: Path, tmp_path: Path, invoke: Invoke) -> None:
     """A run that gets SIGINT exits 130 and prints a command; run as printed, it completes the run to the same bytes."""
-    words = ["run", "--cases", "my cases", "--device=cpu", "--dtype", "float32,float64", "--seeds", "3"]
+    words = ["run", "--cases", "my cases", "--device=cpu", "--dtype", "float32,float64", "--mode=eager", "--seeds=3"]
     code, told = interrupted(command(*words, "--out", "a run"), tmp_path)
     assert code == 130
     (line,) = told.splitlines()
@@ -438,6 +452,8 @@ def test_ctrl_c_anywhere_is_no_verdict(cases: Path, invoke: Invoke, monkeypatch:
 # A case of one's own.
 
 NETWORK = """
+    import colorsys
+
     from torch import nn
 
 
@@ -465,20 +481,37 @@ def test_a_case_of_ones_own_is_one_file_beside_its_module(write: Write, invoke: 
     """A file of ten lines beside a module, in a folder outside the project, is a case; its folder is all one names."""
     write("mine/_network.py", NETWORK.replace("OUTPUTS", "1"))
     assert len(write("mine/own.py", OWN).read_text(encoding="utf-8").splitlines()) <= 10
-    words = ("--cases", "mine", "--seeds", "30", "--device", "cpu", "--dtype", "float32", "--engine", engine)
-    assert invoke("run", *words, "--out", "a-run").exit_code == 0
+    words = ("--cases", "mine", "--seeds", "30", "--device", "cpu", "--dtype", "float32", "--mode", "eager")
+    assert invoke("run", *words, "--engine", engine, "--out", "a-run").exit_code == 0
     assert {row["status"] for row in rows_of(Path("a-run"))} == {"ok"}
     assert len(rows_of(Path("a-run"))) == 30
 
 
-def test_modules_of_one_name_are_kept_apart(write: Write, invoke: Invoke) -> None:
+def test_modules_of_one_name_are_kept_apart(write: Write, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two folders may each have a module of one name; each case gets that of its own folder, and nothing else does."""
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
     for place, outputs in (("a", 1), ("b", 2)):
         write(f"mine/{place}/_network.py", NETWORK.replace("OUTPUTS", str(outputs)))
         write(f"mine/{place}/case_{place}.py", OWN.replace("[5.0]", str([5.0] * outputs)))
-    done = invoke("run", "--cases", "mine", "--seeds", "1", "--device", "cpu", "--dtype", "float64", "--out", "a-run")
+    words = ("--cases", "mine", "--seeds", "1", "--device", "cpu", "--dtype", "float64", "--mode", "eager")
+    done = invoke("run", *words, "--out", "a-run")
     assert done.exit_code == 0, done.stderr
     first, second = (row["init_digest"] for row in rows_of(Path("a-run")))
     assert first != second
     assert "_network" not in sys.modules
+    assert "colorsys" in sys.modules
     assert str(Path("mine/a").resolve()) not in sys.path
+
+
+def test_a_module_that_python_finds_anyway_is_imported_once(
+    write: Write, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a case's folder is on Python's path already, its modules are those that everyone imports."""
+    folder = write("mine/_network.py", NETWORK.replace("OUTPUTS", "1")).parent
+    write("mine/own.py", OWN)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setitem(sys.modules, "_network", ModuleType("_network"))  # so that it is forgotten after the test
+    del sys.modules["_network"]
+    assert invoke("list", "--cases", "mine").exit_code == 0
+    assert "_network" in sys.modules
+    assert str(folder) in sys.path

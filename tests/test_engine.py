@@ -35,7 +35,7 @@ def plan(write: Write, case_text: str) -> Plan:
     """Plan a case of three steps and one of five, in two dtypes."""
     files = write("three.py", case_text), write("five.py", case_text.replace("steps=3", "steps=5"))
     cases = [case for file in files for case in load(file)]
-    return make_plan(cases, seeds=range(6), dtypes=("float32", "float16"))
+    return make_plan(cases, seeds=range(6), dtypes=("float32", "float16"), modes=("eager",))
 
 
 def trained(plan: Plan, how: Engine = Engine.INLINE) -> dict[Key, Trial]:
@@ -158,7 +158,8 @@ def test_settings_hold_while_training_and_no_longer(neuron: Case) -> None:
         seen.append((torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()))
         return nn.Linear(1, 1)
 
-    plan = make_plan([replace(neuron, architecture=build)], seeds=range(2), dtypes=("float32", "float64"))
+    case = replace(neuron, architecture=build)
+    plan = make_plan([case], seeds=range(2), dtypes=("float32", "float64"), modes=("eager",))
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     for _ in train_plan(plan, Settings(threads=2), engine=Engine.INLINE, done=nothing_done):
         assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before

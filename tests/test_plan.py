@@ -13,13 +13,11 @@ from hypothesis import strategies as st
 from suite import plan as room
 from suite.case import Case
 from suite.errors import SuiteError
+from suite.expect import final_loss
 from suite.plan import (
-    DEFAULT_SEEDS,
     DTYPES,
-    EAGER_STEPS,
     SEED_LIMIT,
     Skip,
-    default_seeds,
     make_plan,
     parse_choice,
     parse_devices,
@@ -51,40 +49,55 @@ def test_cells_come_in_the_order_of_cases_devices_dtypes_and_modes(neuron: Case)
 def test_a_cell_knows_its_version_and_its_label(neuron: Case) -> None:
     """The version is that of its own case; the label names case, device and dtype."""
     faster = replace(neuron, name="faster", steps=10)
-    first, second = make_plan([neuron, faster], dtypes=["float32"]).cells
+    first, second = make_plan([neuron, faster], dtypes=["float32"], modes=["eager"]).cells
     assert (first.version, second.version) == (case_version(neuron), case_version(faster))
     assert first.version != second.version
     assert first.label == "neuron[cpu-float32]"
 
 
-def test_without_options_a_case_is_planned_on_the_cpu_in_every_dtype(neuron: Case) -> None:
-    """The defaults are the processor, all four dtypes, the eager mode and the case's own seeds."""
+def test_without_options_a_case_is_planned_on_the_cpu_in_every_dtype_and_mode(neuron: Case) -> None:
+    """The defaults are the processor, all four dtypes and both modes, over the first hundred seeds."""
     plan = make_plan([neuron])
     dtypes = ["float64", "float32", "bfloat16", "float16"]
-    assert [(cell.device, cell.dtype, cell.mode) for cell in plan.cells] == [("cpu", d, "eager") for d in dtypes]
-    assert {cell.seeds for cell in plan.cells} == {default_seeds(neuron)}
+    found = [(cell.device, cell.dtype, cell.mode) for cell in plan.cells]
+    assert found == [("cpu", dtype, mode) for dtype in dtypes for mode in ("eager", "ensemble")]
+    assert {cell.seeds for cell in plan.cells if cell.mode == "ensemble"} == {range(100)}
     assert plan.skipped == ()
+
+
+@pytest.mark.parametrize(("seeds", "first"), [(None, range(16)), (range(20, 120), range(20, 36)), (range(3), range(3))])
+def test_unless_it_is_asked_for_the_eager_loop_trains_a_short_reference(
+    neuron: Case, seeds: range | None, first: range
+) -> None:
+    """It trains the first sixteen seeds, and for a hundred steps at most; the ensemble trains all of everything."""
+    long = replace(neuron, steps=5_000, expect=[final_loss(high=1.0)])
+    eager, ensemble = make_plan([long], dtypes=["float32"], seeds=seeds).cells
+    assert (eager.mode, eager.short, eager.seeds, eager.steps) == ("eager", True, first, 100)
+    assert (ensemble.mode, ensemble.short, ensemble.steps) == ("ensemble", False, 5_000)
+    assert ensemble.seeds == (range(100) if seeds is None else seeds)
+
+
+@pytest.mark.parametrize("mode", ["eager", "ensemble"])
+def test_a_mode_that_is_asked_for_trains_all_seeds_and_steps(neuron: Case, mode: str) -> None:
+    """Whoever names a mode gets the whole of it, and nothing beside it."""
+    (cell,) = make_plan([replace(neuron, steps=5_000)], dtypes=["float32"], modes=[mode]).cells
+    assert (cell.mode, cell.short, cell.seeds, cell.steps) == (mode, False, range(100), 5_000)
+
+
+def test_a_short_cell_trains_fewer_steps_and_expects_nothing(neuron: Case) -> None:
+    """It is the same case otherwise, under its own version; a case that is shorter still keeps its steps."""
+    long = replace(neuron, steps=5_000, expect=[final_loss(high=1.0)])
+    short, whole = make_plan([long], dtypes=["float32"]).cells
+    assert short.trained == replace(long, steps=100, expect=())
+    assert whole.trained is whole.case is short.case is long
+    assert short.version == whole.version
+    assert replace(short, case=replace(long, steps=3)).steps == 3
 
 
 def test_what_was_skipped_is_kept(neuron: Case) -> None:
     """A device that was looked for in vain stays in the plan, with its reason."""
     skip = Skip(device="cuda", reason="none here")
     assert make_plan([neuron], skipped=[skip]).skipped == (skip,)
-
-
-@given(steps=st.integers(1, 10 * EAGER_STEPS))
-def test_default_seeds_fit_the_budget_of_steps(steps: int) -> None:
-    """They are as many as fit, at most a hundred and at least one, from seed 0."""
-    seeds = default_seeds(Case(architecture=list, data=list, loss=max, optimizer=list, steps=steps))  # type: ignore[arg-type]
-    assert seeds.start == 0
-    assert 1 <= len(seeds) <= DEFAULT_SEEDS
-    assert len(seeds) * steps <= EAGER_STEPS or len(seeds) == 1
-    assert len(seeds) == DEFAULT_SEEDS or (len(seeds) + 1) * steps > EAGER_STEPS
-
-
-def test_a_short_case_has_a_hundred_seeds(neuron: Case) -> None:
-    """The first hundred are what the documents' cases are judged by."""
-    assert default_seeds(replace(neuron, steps=1)) == range(100)
 
 
 @given(start=st.integers(0, SEED_LIMIT - 1), count=st.integers(1, 10**6))

@@ -42,7 +42,7 @@ def imported() -> None:
     )
     task = Task(
         collection=Collection(roots=(), cases=(case,), claims=()),
-        plan=make_plan([case], seeds=range(1), dtypes=("float32",)),
+        plan=make_plan([case], seeds=range(1), dtypes=("float32",), modes=("eager",)),
         settings=Settings(),
         engine=Engine.INLINE,
         folder=Path("nowhere"),

@@ -47,7 +47,7 @@ def task_of(collection: Collection, tmp_path: Path) -> TaskOf:
         cases = collection.cases[::-1] if backwards else collection.cases
         task = Task(
             collection=collection,
-            plan=make_plan(cases, seeds=seeds, dtypes=("float32", "bfloat16")),
+            plan=make_plan(cases, seeds=seeds, dtypes=("float32", "bfloat16"), modes=("eager",)),
             settings=Settings(),
             engine=Engine.INLINE,
             folder=tmp_path / "runs" / name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from suite.judge.expectation import judge_cell
 from suite.judge.loss import Judgement, judge_loss
@@ -10,6 +11,7 @@ from suite.judge.pairs import CellKey, CellTables, Pairs, by_cell, key_of
 from suite.judge.time import judge_time
 from suite.judge.verdict import Aspect, Outcome, Verdict
 from suite.machine import differences
+from suite.plan import EAGER
 from suite.trial import PlannedCell, RunRecord
 
 FALSE_ALARMS = 0.01
@@ -46,8 +48,10 @@ def _expectations(run: RunRecord, ours: Mapping[CellKey, CellTables], *, alpha: 
     cases = {case.name: case for case in run.manifest.cases}
     for cell in run.manifest.cells:
         if key_of(cell) in ours:
-            rows = ours[key_of(cell)]
-            yield judge_cell(cell, cases[cell.case], rows.trials, rows.observations, alpha=alpha)
+            rows, case = ours[key_of(cell)], cases[cell.case]
+            if cell.steps < case.steps:
+                case = replace(case, clauses=())
+            yield judge_cell(cell, case, rows.trials, rows.observations, alpha=alpha)
         else:
             sentence = f"none of {cell.seeds} seeds trained; complete the run with --resume"
             yield _verdict(cell, Aspect.EXPECTATION, Judgement(outcome=Outcome.INCONCLUSIVE, sentence=sentence))
@@ -72,10 +76,14 @@ def _against(
     if versions[0] != versions[1]:
         sentence = f"the case was changed (version {versions[0]}, baseline {versions[1]}); accept a new baseline"
         return [_verdict(cell, Aspect.LOSS, Judgement(outcome=Outcome.INCOMPARABLE, sentence=sentence))]
-    return [
-        _verdict(cell, Aspect.LOSS, _loss(cell, run, baseline, pairs, alpha)),
-        _verdict(cell, Aspect.TIME, _time(cell, run, baseline, pairs, alpha)),
-    ]
+    steps = [side.max(initial=0) for side in pairs.column("steps")]
+    if steps[0] != steps[1]:
+        sentence = f"trained for {steps[0]} steps, the baseline for {steps[1]}; give the --mode that the baseline had"
+        return [_verdict(cell, Aspect.LOSS, Judgement(outcome=Outcome.INCOMPARABLE, sentence=sentence))]
+    verdicts = [_verdict(cell, Aspect.LOSS, _loss(cell, run, baseline, pairs, alpha))]
+    if cell.mode == EAGER:  # the seeds of an ensemble share one loop, and so one time
+        verdicts.append(_verdict(cell, Aspect.TIME, _time(cell, run, baseline, pairs, alpha)))
+    return verdicts
 
 
 def _loss(cell: PlannedCell, run: RunRecord, baseline: RunRecord, pairs: Pairs, alpha: float) -> Judgement:

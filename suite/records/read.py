@@ -76,12 +76,20 @@ def read_table(file: Path, table: Table) -> pd.DataFrame:
     """
     with reading(file):
         text = _Text(file, file.read_bytes())
+    _refuse_cut_off(text)
     _refuse_foreign_text(text, table)
     _refuse_quotes(text)
-    _refuse_cut_off(text)
     _refuse_header(text, table)
     _refuse_fields(text, table)
     return check(_parsed(text, table), table, file)
+
+
+def _refuse_cut_off(text: _Text) -> None:
+    if not text.data:
+        raise SuiteError(f"{text.file}: is empty; a header was expected")
+    if not len(text.ends) or text.ends[-1] != len(text.data) - 1:
+        remedy = f"complete the run with: suite run --resume --out {text.file.parent}"
+        raise text.fault(len(text.ends) + 1, f"is cut off; {remedy}")
 
 
 def _refuse_foreign_text(text: _Text, table: Table) -> None:
@@ -107,14 +115,6 @@ def _refuse_quotes(text: _Text) -> None:
     beside = np.where(np.arange(len(quotes)) % 2, characters[quotes + 1], characters[quotes - 1])
     for place in quotes[~np.isin(beside, list(b'\n,"'))][:1]:
         raise text.fault(text.row_at(place - 1), "holds a quote within a word")
-
-
-def _refuse_cut_off(text: _Text) -> None:
-    if not text.data:
-        raise SuiteError(f"{text.file}: is empty; a header was expected")
-    if not len(text.ends) or text.ends[-1] != len(text.data) - 1:
-        remedy = f"complete the run with: suite run --resume --out {text.file.parent}"
-        raise text.fault(len(text.ends) + 1, f"is cut off; {remedy}")
 
 
 def _refuse_header(text: _Text, table: Table) -> None:

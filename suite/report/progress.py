@@ -16,8 +16,8 @@ from suite.trial import Trial
 @contextmanager
 def progress(plan: Plan, console: Console | None = None) -> Iterator[Callable[[Sequence[Trial]], None]]:
     """Show a bar over the plan's steps; give what to call with each chunk of finished trials."""
-    steps = {cell.case.name: cell.case.steps for cell in plan.cells}
-    total = sum(len(cell.seeds) * cell.case.steps for cell in plan.cells)
+    steps = {(cell.case.name, cell.mode): cell.steps for cell in plan.cells}
+    total = sum(len(cell.seeds) * cell.steps for cell in plan.cells)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = console or Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_interactive) as bar:
@@ -26,6 +26,6 @@ def progress(plan: Plan, console: Console | None = None) -> Iterator[Callable[[S
         def watch(trials: Sequence[Trial]) -> None:
             last = trials[-1]
             label = f"{last.case}[{last.device}-{last.dtype}]"
-            bar.update(task, description=plain(label), advance=len(trials) * steps[last.case])
+            bar.update(task, description=plain(label), advance=len(trials) * steps[last.case, last.mode])
 
         yield watch

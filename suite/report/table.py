@@ -13,6 +13,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from suite.report.escape import markdown
+from suite.plan import EAGER
 from suite.trial import RunRecord
 
 COLUMNS = {
@@ -45,6 +46,9 @@ class Column:
     device: str
     """Its device, with the run's name before it where several runs have one of that name."""
     trials: pd.DataFrame
+    """By seed, trained to the end, whichever way."""
+    timed: pd.DataFrame
+    """By seed, trained eagerly, which is what is timed."""
     dead: pd.Series | None
     """1 for a dead seed, 0 for a live one; None where the case has no such group."""
 
@@ -75,16 +79,24 @@ def _labels(runs: Sequence[RunRecord]) -> list[dict[str, str]]:
 
 def _columns(run: RunRecord, labels: dict[str, str]) -> Iterator[Column]:
     keys = ["case", "device", "dtype"]
-    dead = dict(tuple(run.observations[run.observations["name"] == DEAD].groupby(keys)))
+    dead = dict(tuple(run.observations[run.observations["name"] == DEAD].groupby([*keys, "mode"])))
     for key, trials in run.trials.groupby(keys, sort=False):
         case, device, dtype = map(str, key)
+        mode = _most_trained(trials)
         yield Column(
             case=case,
             dtype=dtype,
             device=labels[device],
-            trials=trials.set_index("seed"),
-            dead=dead[key].set_index("seed")["value"] if key in dead else None,
+            trials=trials[trials["mode"] == mode].set_index("seed"),
+            timed=trials[trials["mode"] == EAGER].set_index("seed"),
+            dead=dead[*key, mode].set_index("seed")["value"] if (*key, mode) in dead else None,
         )
+
+
+def _most_trained(trials: pd.DataFrame) -> str:
+    """Return the mode that trained longest, and of those the one that trained most seeds."""
+    by_mode = trials.groupby("mode")["steps"].agg(["max", "count"])
+    return str(by_mode.sort_values(["max", "count"]).index[-1])
 
 
 def _reference(cell: Column, cells: Sequence[Column]) -> Column | None:
@@ -105,7 +117,7 @@ def _row(cell: Column, reference: Column | None) -> dict[str, object]:
         "seeds": len(losses),
         "median_final_loss": losses.fillna(np.inf).median(),
         "dead_rate": None if cell.dead is None else cell.dead.mean(),
-        "microseconds_a_step": microseconds_a_step(cell.trials).median(),
+        "microseconds_a_step": microseconds_a_step(cell.timed).median(),
     }
     return row if reference is None else row | _paired(cell, reference)
 
@@ -118,7 +130,7 @@ def _paired(cell: Column, reference: Column) -> dict[str, object]:
         "against": reference.dtype if reference.device == cell.device else reference.device,
         "paired_seeds": len(seeds),
         "largest_paired_difference": _distances(ours["final_loss"], theirs["final_loss"]).max(),
-        "time_ratio": (microseconds_a_step(ours) / microseconds_a_step(theirs)).median(),
+        "time_ratio": (microseconds_a_step(cell.timed) / microseconds_a_step(reference.timed)).median(),
     }
 
 

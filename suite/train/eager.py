@@ -84,7 +84,7 @@ def _record(cell: Cell, bench: Bench, paths: dict[int, Path]) -> list[Trial]:
 
 
 def _record_together(cell: Cell, bench: Bench, paths: dict[int, Path]) -> list[Trial]:
-    left = stack(list(paths), list(paths.values()), cell.case.steps)
+    left = stack(list(paths), list(paths.values()), bench.case.steps)
     seen = trajectories(bench, left, {twin.case.name: _twin(twin, list(paths)) for twin in bench.twins})
     times = [Times(train=path.seconds, yardstick=path.yardstick) for path in paths.values()]
     return list(trials(cell, bench, left, seen, times))

@@ -68,7 +68,7 @@ def digests(stacked: Stacked) -> list[str]:
 def _bytes(tensor: Tensor) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
     """View ``(seeds, *shape)`` as ``(seeds, bytes)``."""
     flat = tensor.detach().cpu().contiguous().reshape(len(tensor), -1)
-    return flat.view(torch.uint8).numpy()  # type: ignore[return-value]
+    return flat.view(torch.uint8).numpy()
 
 
 def norms(stacked: Stacked) -> list[float]:
@@ -79,7 +79,7 @@ def norms(stacked: Stacked) -> list[float]:
 
 def numbers(tensor: Tensor) -> Array:
     """Return the tensor's values in float64."""
-    return tensor.detach().cpu().double().numpy()  # type: ignore[no-any-return]
+    return tensor.detach().cpu().double().numpy()
 
 
 def trajectories(bench: Bench, left: Left, twins: Mapping[str, Trajectories]) -> Trajectories:
@@ -121,7 +121,7 @@ def trials(cell: Cell, bench: Bench, left: Left, seen: Trajectories, times: Sequ
             dtype=cell.dtype,
             mode=cell.mode,
             status=Status.OK if math.isfinite(final_loss) else Status.DIVERGED,
-            steps=cell.case.steps,
+            steps=bench.case.steps,
             first_loss=float(seen.curve[row, 0]),
             final_loss=final_loss,
             train_seconds=times[row].train,

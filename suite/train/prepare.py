@@ -56,7 +56,7 @@ def dtype_of(name: str) -> torch.dtype:
 def prepare(cell: Cell) -> Bench:
     """Make a cell ready: move its data, its probes and its twins, and look at its facts."""
     device, dtype = torch.device(cell.device), dtype_of(cell.dtype)
-    case = cell.case
+    case = cell.trained
     x, target = (part.to(device=device, dtype=dtype if part.is_floating_point() else None) for part in batch(case))
     seen = _observations(case)
     bench = Bench(

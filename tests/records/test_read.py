@@ -217,6 +217,12 @@ def test_what_is_no_utf8_is_named(tmp_path: Path, rows: int, before: str, column
     assert told(tmp_path / "curves.csv", content) == what
 
 
+def test_a_file_that_was_cut_off_within_a_character_is_cut_off(tmp_path: Path) -> None:
+    """A kill may fall anywhere; the remedy is told, and not that half a character is none."""
+    content = (WHOLE + row(case="né")).encode()
+    assert told(tmp_path / "curves.csv", content[: content.index("é".encode()) + 1]).startswith("row 4: is cut off; ")
+
+
 def test_a_text_of_several_lines_is_one_row(tmp_path: Path) -> None:
     """Rows are counted as rows, not as lines, so that the number names the right one."""
     several = row(case='"a\nneuron ""of"" mine, two\r\nlines"')

@@ -184,6 +184,21 @@ def test_a_trial_does_not_depend_on_order_or_company(order: list[int], dtype: st
     assert untimed(train(cell, order)) == untimed(alone)
 
 
+def test_a_short_cell_is_the_beginning_of_the_whole(cell_of: MakeCell) -> None:
+    """It trains a hundred steps of a longer case to the same bits, and looks at nothing."""
+    whole = cell_of(replace(NEURON, steps=129, expect=[final_loss(low=0.0)]))
+    for short, long in zip(train(replace(whole, short=True), range(2)), train(whole, range(2)), strict=True):
+        assert (short.steps, long.steps) == (100, 129)
+        assert (short.observations, len(long.observations)) == ((), 1)
+        assert short.curve[:-1] == long.curve[:-2]
+        assert (short.init_digest, short.gradient_digest, short.update_digest) == (
+            long.init_digest,
+            long.gradient_digest,
+            long.update_digest,
+        )
+        assert short.final_loss == by_hand(NEURON, "float64", short.seed).final_loss
+
+
 class _Dropping(nn.Module):
     """A network that draws while it trains, changes its inputs, and behaves otherwise when it is evaluated."""
 

@@ -1,0 +1,327 @@
+"""Seeds as one more axis: a tensor that looks like one seed's and holds all seeds', the lanes, behind it.
+
+The network, its loss and its gradient run once, as they stand, on such tensors. Below autograd each
+operation is done for all lanes at once: elementwise operations need nothing for it; products of
+matrices become sums of elementwise products, so that every lane gets the same arithmetic, whoever
+its neighbours are. What has no rule of its own goes through :func:`torch.vmap`. The plain operations
+that this comes to are kept on a :class:`Tape`, which is then played at every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+from torch import Tensor, fx, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+
+aten = torch.ops.aten
+
+REDUCED = (torch.bfloat16, torch.float16)
+"""Products in these are summed in float32 and rounded once, as torch's own kernels do."""
+
+
+class Lanes(Tensor):
+    """A tensor of one seed's shape that holds ``(*shape, lanes)``."""
+
+    wide: Tensor
+
+    @staticmethod
+    def __new__(cls, wide: Tensor) -> Lanes:
+        """Wrap ``(*shape, lanes)``."""
+        made = Tensor._make_wrapper_subclass(cls, wide.shape[:-1], dtype=wide.dtype, device=wide.device)  # type: ignore[attr-defined]
+        made.wide = wide
+        return cast("Lanes", made)
+
+    def __repr__(self) -> str:  # type: ignore[override]
+        """Show one seed's shape and the number of lanes."""
+        return f"Lanes({tuple(self.shape)}, lanes={self.wide.shape[-1]}, dtype={self.dtype})"
+
+    @classmethod
+    def __torch_dispatch__(
+        cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Do one operation for all lanes."""
+        return _done_wide(func, args, kwargs or {})
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Weigh a single input as torch does, though not in place: as a batch of one, the bias apart."""
+        if func is nn.functional.linear and args[0].ndim == 1:
+            return _linear(*args, **(kwargs or {}))
+        return super().__torch_function__(func, types, args, kwargs or {})
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    weighed = torch.mm(x.unsqueeze(0), weight.t()).squeeze(0)
+    return weighed if bias is None else weighed + bias
+
+
+def _done_wide(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    rule = RULES.get(func)
+    with _taping():
+        if rule is not None:
+            return Lanes(rule(*args, **kwargs))
+        if torch.Tag.pointwise in func.tags or func in ALIKE:
+            answer = func(*tree_map(_aligned, args), **tree_map(_aligned, kwargs))
+            return args[0] if func._schema.is_mutable else Lanes(answer)
+        return _mapped(func, args, kwargs)
+
+
+def _aligned(value: Any) -> Any:
+    """Give a value a last axis of one, if it has none for the lanes and is no single number."""
+    if isinstance(value, Lanes):
+        return value.wide
+    return value.unsqueeze(-1) if isinstance(value, Tensor) and value.ndim else value
+
+
+def _mapped(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Do an operation without a rule by torch's own batching."""
+    flat, spec = tree_flatten((args, kwargs))
+    places = [place for place, value in enumerate(flat) if isinstance(value, Lanes)]
+
+    def one(*values: Tensor) -> Any:
+        filled = list(flat)
+        for place, value in zip(places, values, strict=True):
+            filled[place] = value
+        own_args, own_kwargs = tree_unflatten(filled, spec)
+        return func(*own_args, **own_kwargs)
+
+    with _above_autograd():
+        answer = torch.vmap(one, in_dims=-1, out_dims=-1)(*(flat[place].wide for place in places))
+    return tree_map(Lanes, answer)
+
+
+def _above_autograd() -> Any:
+    """Let torch's batching take part again, which is shut out below autograd."""
+    none = torch._C._dispatch_keys(torch.empty(0)) - torch._C._dispatch_keys(torch.empty(0))
+    return torch._C._ForceDispatchKeyGuard(torch._C._dispatch_tls_local_include_set(), none)
+
+
+def _dims(dims: int | Sequence[int], rank: int) -> list[int]:
+    """Count axes from the front, so that the lanes behind do not shift them."""
+    return [dim % rank for dim in ([dims] if isinstance(dims, int) else dims)]
+
+
+def _permute(lanes: Lanes, dims: Sequence[int]) -> Tensor:
+    return lanes.wide.permute(*_dims(dims, lanes.ndim), lanes.ndim)
+
+
+def _transpose(lanes: Lanes, first: int = 0, second: int = 1) -> Tensor:
+    if lanes.ndim < 2:
+        return lanes.wide
+    return lanes.wide.transpose(*_dims([first, second], lanes.ndim))
+
+
+def _reshape(lanes: Lanes, shape: Sequence[int]) -> Tensor:
+    return lanes.wide.reshape(*shape, lanes.wide.shape[-1])
+
+
+def _expand(lanes: Lanes, shape: Sequence[int], implicit: bool = False) -> Tensor:
+    padded = lanes.wide.reshape(*(1,) * (len(shape) - lanes.ndim), *lanes.wide.shape)
+    return padded.expand(*shape, -1)
+
+
+def _unsqueeze(lanes: Lanes, dim: int) -> Tensor:
+    return lanes.wide.unsqueeze(dim % (lanes.ndim + 1))
+
+
+def _squeeze(lanes: Lanes, dims: int | Sequence[int]) -> Tensor:
+    return lanes.wide.squeeze(_dims(dims, max(1, lanes.ndim))) if lanes.ndim else lanes.wide
+
+
+def _cat(parts: Sequence[Any], dim: int = 0) -> Tensor:
+    lanes = next(part.wide.shape[-1] for part in parts if isinstance(part, Lanes))
+    wide = [_aligned(part).expand(*part.shape, lanes) for part in parts]
+    return torch.cat(wide, dim % parts[0].ndim)
+
+
+def _sum(lanes: Lanes, dims: Sequence[int] | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    return lanes.wide.sum(_over(lanes, dims), keepdim, dtype=dtype) if lanes.ndim else lanes.wide
+
+
+def _mean(lanes: Lanes, dims: Sequence[int] | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    return lanes.wide.mean(_over(lanes, dims), keepdim, dtype=dtype) if lanes.ndim else lanes.wide
+
+
+def _over(lanes: Lanes, dims: Sequence[int] | None) -> list[int]:
+    return _dims(dims, lanes.ndim) if dims else list(range(lanes.ndim))
+
+
+def _product(left: Any, right: Any) -> Tensor:
+    """Multiply matrices, ``(n, k)`` by ``(k, m)``: elementwise, summed over ``k``."""
+    left, right = _aligned(left), _aligned(right)
+    return _matrix_product(_exact(left), _exact(right)).to(left.dtype)
+
+
+def _matrix_product(left: Tensor, right: Tensor) -> Tensor:
+    if left.shape[1] == 1:
+        return left * right
+    return (left.unsqueeze(2) * right.unsqueeze(0)).sum(1)
+
+
+def _exact(value: Tensor) -> Tensor:
+    """Return the value in the dtype in which torch's kernels compute before they round once."""
+    return value.float() if value.dtype in REDUCED else value
+
+
+def _product_plus(bias: Any, left: Any, right: Any, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    bias, left, right = (_aligned(value) for value in (bias, left, right))
+    product = _matrix_product(_exact(left), _exact(right))
+    if (beta, alpha) != (1, 1):
+        return cast("Tensor", (product * alpha + _exact(bias) * beta).to(left.dtype))
+    return cast("Tensor", (product + _exact(bias)).to(left.dtype))
+
+
+def _vector_product(left: Any, right: Any) -> Tensor:
+    """Multiply a matrix by a vector, ``(n, k)`` by ``(k,)``, or two vectors."""
+    left, right = _aligned(left), _aligned(right)
+    return (_exact(left) * _exact(right)).sum(left.ndim - 2).to(left.dtype)
+
+
+def _squared_error(output: Any, target: Any, reduction: int = 1) -> Tensor:
+    """Mean, sum or each of the squared differences: reduction 1, 2 or 0."""
+    each = aten.mse_loss.default(_aligned(output), _aligned(target), 0)
+    over = list(range(each.ndim - 1))
+    if reduction == 0 or not over:
+        return cast("Tensor", each)
+    return cast("Tensor", each.mean(over) if reduction == 1 else each.sum(over))
+
+
+def _squared_error_gradient(gradient: Any, output: Any, target: Any, reduction: int) -> Tensor:
+    dtype = output.dtype
+    output, target, gradient = (_exact(_aligned(value)) for value in (output, target, gradient))
+    difference = output - target
+    scale = 2.0 / difference[..., 0].numel() if reduction == 1 else 2.0
+    return cast("Tensor", (difference * scale * gradient).to(dtype))
+
+
+RULES: dict[Any, Callable[..., Tensor]] = {
+    aten.permute.default: _permute,
+    aten.t.default: _transpose,
+    aten.transpose.int: _transpose,
+    aten.view.default: _reshape,
+    aten._unsafe_view.default: _reshape,
+    aten.expand.default: _expand,
+    aten.unsqueeze.default: _unsqueeze,
+    aten.squeeze.dim: _squeeze,
+    aten.squeeze.dims: _squeeze,
+    aten.cat.default: _cat,
+    aten.sum.dim_IntList: _sum,
+    aten.sum.default: _sum,
+    aten.mean.dim: _mean,
+    aten.mean.default: _mean,
+    aten.mm.default: _product,
+    aten.addmm.default: _product_plus,
+    aten.mv.default: _vector_product,
+    aten.dot.default: _vector_product,
+    aten.mse_loss.default: _squared_error,
+    aten.mse_loss_backward.default: _squared_error_gradient,
+}
+"""Operations whose axes must be counted, and products: what the lanes change."""
+
+ALIKE = {
+    aten.detach.default,
+    aten.alias.default,
+    aten.clone.default,
+    aten.ones_like.default,
+    aten.zeros_like.default,
+    aten._to_copy.default,
+    aten.elu_backward.default,
+    aten.gelu_backward.default,
+    aten.hardtanh_backward.default,
+    aten.leaky_relu_backward.default,
+    aten.sigmoid_backward.default,
+    aten.silu_backward.default,
+    aten.softplus_backward.default,
+    aten.tanh_backward.default,
+    aten.threshold_backward.default,
+}
+"""Operations that are not all tagged as elementwise, yet do the same to each lane."""
+
+
+class Tape(TorchDispatchMode):
+    """Keeps the plain operations done on lanes, to be played again with other values.
+
+    What does not depend on the inputs is done once, here, and kept as a constant.
+    """
+
+    def __init__(self, inputs: Sequence[Tensor]) -> None:
+        """Begin with the tensors that will be other ones at every play."""
+        super().__init__()
+        self.graph, self.held = fx.Graph(), nn.Module()
+        self.alive: list[Tensor] = []
+        self.nodes: dict[int, fx.Node] = {}
+        for place, tensor in enumerate(inputs):
+            self._know(tensor, self.graph.placeholder(f"input_{place}"))
+
+    def _know(self, tensor: Tensor, node: fx.Node) -> None:
+        self.alive.append(tensor)  # an id is a tensor's own only as long as it lives
+        self.nodes[id(tensor)] = node
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Do an operation and keep it, if it depends on an input."""
+        kwargs = kwargs or {}
+        answer = func(*args, **kwargs)
+        if any(id(value) in self.nodes for value in tree_flatten((args, kwargs))[0] if isinstance(value, Tensor)):
+            node = self.graph.call_function(func, *tree_map(self._node, (args, kwargs)))
+            self._know_answer(answer, node)
+        return answer
+
+    def _know_answer(self, answer: Any, node: fx.Node) -> None:
+        if isinstance(answer, Tensor):
+            self._know(answer, node)
+            return
+        for place, part in enumerate(answer):
+            if isinstance(part, Tensor):
+                self._know(part, self.graph.call_function(_part, (node, place)))
+
+    def _node(self, value: Any) -> Any:
+        """Return the node of a tensor; a constant is held under a name."""
+        if not isinstance(value, Tensor):
+            return value
+        if id(value) not in self.nodes:
+            name = f"constant_{len(self.alive)}"
+            self.held.register_buffer(name, value)
+            self._know(value, self.graph.get_attr(name))
+        return self.nodes[id(value)]
+
+    def finish(self, outputs: Sequence[Tensor]) -> fx.GraphModule:
+        """Return what was kept as a function from the inputs to the outputs."""
+        self.graph.output(tuple(self._node(output) for output in outputs))
+        self.graph.eliminate_dead_code()
+        return fx.GraphModule(self.held, self.graph)
+
+
+def _part(answer: Sequence[Tensor], place: int) -> Tensor:
+    return answer[place]
+
+
+_tapes: list[Tape] = []
+
+
+@contextmanager
+def _taping() -> Iterator[None]:
+    if not _tapes:
+        yield
+        return
+    with _tapes[-1]:
+        yield
+
+
+@contextmanager
+def tape(inputs: Sequence[Tensor]) -> Iterator[Tape]:
+    """Keep what is done on lanes in this block."""
+    kept = Tape(inputs)
+    _tapes.append(kept)
+    try:
+        yield kept
+    finally:
+        _tapes.remove(kept)
