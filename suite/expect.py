@@ -212,7 +212,10 @@ def untrained(name: str, *, called: str = "dead") -> Group:
 
 def seed(number: int) -> Group:
     """Name the one seed ``number``, for claims about a single draw."""
-    look: Callable[[Trajectories], Array] = lambda seen: np.array([s == number for s in seen.seeds], dtype=np.float64)
+
+    def look(seen: Trajectories) -> Array:
+        return np.array([s == number for s in seen.seeds], dtype=np.float64)
+
     return Group(observation=Observation(name=f"seed {number}", look=look))
 
 

@@ -20,7 +20,13 @@ FINGERPRINT_LENGTH = 12
 CUBLAS_WORKSPACE = ":4096:8"
 """The workspace setting under which cuBLAS is deterministic; see torch.use_deterministic_algorithms."""
 
-RELEVANT_VARIABLES = ("ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
+RELEVANT_VARIABLES = (
+    "ATEN_CPU_CAPABILITY",
+    "DNNL_MAX_CPU_ISA",
+    "MKL_CBWR",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "ONEDNN_MAX_CPU_ISA",
+)
 """Environment variables that choose other kernels."""
 
 
@@ -101,13 +107,13 @@ def _hash(facts: Mapping[str, str]) -> str:
 
 def fingerprint(devices: Mapping[str, object], settings: Settings) -> Machine:
     """Describe this machine, with the given devices, under the given settings."""
-    import numpy
+    import numpy as np
     import torch
 
     return Machine(
         torch=torch.__version__,
         torch_build=hashlib.sha256(torch.__config__.show().encode()).hexdigest()[:FINGERPRINT_LENGTH],
-        numpy=numpy.__version__,
+        numpy=np.__version__,
         python=f"{platform.python_implementation()} {platform.python_version()}",
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
         cores=os.cpu_count() or 1,
@@ -163,7 +169,11 @@ def applied(settings: Settings) -> Iterator[None]:
     import torch
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", CUBLAS_WORKSPACE)
-    threads, matmul, cudnn = torch.get_num_threads(), torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    threads, matmul, cudnn = (
+        torch.get_num_threads(),
+        torch.backends.cuda.matmul.allow_tf32,
+        torch.backends.cudnn.allow_tf32,
+    )
     deterministic = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.set_num_threads(settings.threads)

@@ -185,7 +185,7 @@ def test_two_files_may_not_declare_one_name(here: Path, refuse: Refuse, write: W
 def test_all_faults_of_all_case_files_come_at_once(here: Path, refuse: Refuse, write: Write) -> None:
     """Who breaks three case files learns of all three."""
     for name in ("one", "two", "three"):
-        write(f"cases/{name}.py", f"raise OSError('in {name}\\x1b[2J')\n")
+        write(f"cases/{name}.py", f"raise OSError('in {name}\\x07')\n")
     lines = refuse("run", "--cases", "cases")
     assert [line.partition(":")[0] for line in lines] == ["cases/one.py", "cases/three.py", "cases/two.py"]
     assert all(line.isprintable() for line in lines)

@@ -93,20 +93,8 @@ def test_run_prints_its_folder_last(cases: Path, invoke: Invoke) -> None:
 
 def test_run_trains_what_was_asked_for(cases: Path, invoke: Invoke) -> None:
     """Patterns choose cases; seeds, devices and dtypes are those that were asked for."""
-    words = (
-        "--cases",
-        "cases",
-        "--device",
-        "cpu",
-        "--dtype",
-        "bfloat16,float32",
-        "--mode",
-        "eager",
-        "--seeds",
-        "5:7",
-        "lea*",
-    )
-    assert invoke("run", *words, "--out", "a-run").exit_code == 0
+    words = ("--cases", "cases", "--device", "cpu", "--dtype", "bfloat16,float32", "--mode", "eager")
+    assert invoke("run", *words, "--seeds", "5:7", "lea*", "--out", "a-run").exit_code == 0
     found = [(row["case"], row["device"], row["dtype"], row["mode"], row["seed"]) for row in rows_of(Path("a-run"))]
     assert found == [("leaky", "cpu", dtype, "eager", seed) for dtype in ("bfloat16", "float32") for seed in "56"]
 

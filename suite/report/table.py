@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
-from suite.report.escape import markdown
 from suite.plan import EAGER
+from suite.report.escape import markdown
 from suite.trial import RunRecord
 
 COLUMNS = {

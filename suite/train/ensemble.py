@@ -202,7 +202,8 @@ def _seeds_first(wide: Tensor, seeds: int) -> Tensor:
 
 @torch.no_grad()
 def _answer(network: nn.Module, parameters: Wide, inputs: Tensor) -> Tensor:
-    return functional_call(network, {name: Lanes(value) for name, value in parameters.items()}, (inputs,))
+    answer: Tensor = functional_call(network, {name: Lanes(value) for name, value in parameters.items()}, (inputs,))
+    return answer
 
 
 def _answers(bench: Bench, network: nn.Module, initial: Wide, final: Wide, seeds: int) -> dict[Probe, Tensor]:

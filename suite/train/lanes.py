@@ -32,17 +32,17 @@ class Lanes(Tensor):
     @staticmethod
     def __new__(cls, wide: Tensor) -> Lanes:
         """Wrap ``(*shape, lanes)``."""
-        made = Tensor._make_wrapper_subclass(cls, wide.shape[:-1], dtype=wide.dtype, device=wide.device)  # type: ignore[attr-defined]
+        made = Tensor._make_wrapper_subclass(cls, wide.shape[:-1], dtype=wide.dtype, device=wide.device)
         made.wide = wide
-        return cast("Lanes", made)
+        return made
 
     def __repr__(self) -> str:  # type: ignore[override]
         """Show one seed's shape and the number of lanes."""
         return f"Lanes({tuple(self.shape)}, lanes={self.wide.shape[-1]}, dtype={self.dtype})"
 
     @classmethod
-    def __torch_dispatch__(
-        cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, _types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Do one operation for all lanes."""
         return _done_wide(func, args, kwargs or {})
@@ -54,7 +54,7 @@ class Lanes(Tensor):
         """Weigh a single input as torch does, though not in place: as a batch of one, the bias apart."""
         if func is nn.functional.linear and args[0].ndim == 1:
             return _linear(*args, **(kwargs or {}))
-        return super().__torch_function__(func, types, args, kwargs or {})
+        return super().__torch_function__(func, types, args, kwargs or {})  # type: ignore[no-untyped-call]
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -85,16 +85,22 @@ def _mapped(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     flat, spec = tree_flatten((args, kwargs))
     places = [place for place, value in enumerate(flat) if isinstance(value, Lanes)]
 
-    def one(*values: Tensor) -> Any:
+    given: list[bool] = []
+
+    def one(*values: Tensor) -> list[Tensor]:
         filled = list(flat)
         for place, value in zip(places, values, strict=True):
             filled[place] = value
         own_args, own_kwargs = tree_unflatten(filled, spec)
-        return func(*own_args, **own_kwargs)
+        answer = func(*own_args, **own_kwargs)
+        parts = [answer] if isinstance(answer, Tensor) else list(answer)
+        given[:] = [part is not None for part in parts]
+        return [part for part in parts if part is not None]
 
     with _above_autograd():
-        answer = torch.vmap(one, in_dims=-1, out_dims=-1)(*(flat[place].wide for place in places))
-    return tree_map(Lanes, answer)
+        answers = iter(torch.vmap(one, in_dims=-1, out_dims=-1)(*(flat[place].wide for place in places)))
+    whole = tuple(Lanes(next(answers)) if is_given else None for is_given in given)
+    return whole if len(func._schema.returns) > 1 else whole[0]
 
 
 def _above_autograd() -> Any:
@@ -173,9 +179,8 @@ def _exact(value: Tensor) -> Tensor:
 def _product_plus(bias: Any, left: Any, right: Any, *, beta: float = 1, alpha: float = 1) -> Tensor:
     bias, left, right = (_aligned(value) for value in (bias, left, right))
     product = _matrix_product(_exact(left), _exact(right))
-    if (beta, alpha) != (1, 1):
-        return cast("Tensor", (product * alpha + _exact(bias) * beta).to(left.dtype))
-    return cast("Tensor", (product + _exact(bias)).to(left.dtype))
+    plus = product + _exact(bias) if (beta, alpha) == (1, 1) else product * alpha + _exact(bias) * beta
+    return plus.to(left.dtype)
 
 
 def _vector_product(left: Any, right: Any) -> Tensor:
@@ -186,11 +191,11 @@ def _vector_product(left: Any, right: Any) -> Tensor:
 
 def _squared_error(output: Any, target: Any, reduction: int = 1) -> Tensor:
     """Mean, sum or each of the squared differences: reduction 1, 2 or 0."""
-    each = aten.mse_loss.default(_aligned(output), _aligned(target), 0)
+    each: Tensor = aten.mse_loss.default(_aligned(output), _aligned(target), 0)
     over = list(range(each.ndim - 1))
     if reduction == 0 or not over:
-        return cast("Tensor", each)
-    return cast("Tensor", each.mean(over) if reduction == 1 else each.sum(over))
+        return each
+    return each.mean(over) if reduction == 1 else each.sum(over)
 
 
 def _squared_error_gradient(gradient: Any, output: Any, target: Any, reduction: int) -> Tensor:
@@ -253,7 +258,7 @@ class Tape(TorchDispatchMode):
 
     def __init__(self, inputs: Sequence[Tensor]) -> None:
         """Begin with the tensors that will be other ones at every play."""
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.graph, self.held = fx.Graph(), nn.Module()
         self.alive: list[Tensor] = []
         self.nodes: dict[int, fx.Node] = {}

@@ -106,4 +106,3 @@ def look(bench: Bench, fact: Fact) -> float:
 
 def _tensor(numbers: Any, *, dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.tensor(numbers, dtype=dtype, device=device)
-

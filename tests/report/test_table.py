@@ -194,9 +194,11 @@ def test_pairs_are_made_by_seed(
     assert row["largest_paired_difference"] == max(abs(theirs - ours) for theirs, ours in losses)
 
 
-def test_markdown_reads_back(run_of: RunOf, trial_of: TrialOf, read_tables: Callable[[str], list[list[str]]]) -> None:
+@pytest.mark.parametrize("names", [("007",), ("1e5", "2"), ("a|b", "_x_\x1b[2J", "square_two_layers")], ids=repr)
+def test_markdown_reads_back(
+    run_of: RunOf, trial_of: TrialOf, read_tables: Callable[[str], list[list[str]]], names: Sequence[str]
+) -> None:
     """The Markdown table holds every row, its figures to four digits, and names as they stand."""
-    names = ("a|b", "007", "1e5", "_x_\x1b[2J", "square_two_layers")
     trials = [
         trial_of(seed, case=name, dtype=dtype, final_loss=math.pi * 10.0 ** -(seed + place))
         for place, name in enumerate(names)
