@@ -98,8 +98,8 @@ class PlannedCell:
     mode: str
     first_seed: int
     seeds: int
-    steps: int
-    """Updates; fewer than the case's in a short reference, of which nothing is expected."""
+    short: bool
+    """Trained eagerly as the reference, with few seeds and steps; its expectations are another cell's."""
 
 
 @dataclass(frozen=True, kw_only=True)

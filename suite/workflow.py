@@ -77,7 +77,7 @@ def manifest_of(task: Task) -> Manifest:
                 mode=cell.mode,
                 first_seed=cell.seeds[0],
                 seeds=len(cell.seeds),
-                steps=cell.steps,
+                short=cell.short,
             )
             for cell in task.plan.cells
         ),

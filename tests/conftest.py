@@ -185,7 +185,7 @@ def _planned(trials: Sequence[Trial]) -> PlannedCell:
         mode=first.mode,
         first_seed=min(seeds),
         seeds=max(seeds) - min(seeds) + 1,
-        steps=first.steps,
+        short=False,
     )
 
 

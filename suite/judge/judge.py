@@ -49,7 +49,7 @@ def _expectations(run: RunRecord, ours: Mapping[CellKey, CellTables], *, alpha: 
     for cell in run.manifest.cells:
         if key_of(cell) in ours:
             rows, case = ours[key_of(cell)], cases[cell.case]
-            if cell.steps < case.steps:
+            if cell.short:
                 case = replace(case, clauses=())
             yield judge_cell(cell, case, rows.trials, rows.observations, alpha=alpha)
         else:

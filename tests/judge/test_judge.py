@@ -231,9 +231,9 @@ def test_an_interrupted_run_is_judged_as_far_as_it_came(
 ) -> None:
     """Seeds that are missing make the expectation inconclusive; those that are there are compared."""
     untouched = PlannedCell(
-        case="neuron", device="cpu", dtype="float16", mode="eager", first_seed=0, seeds=SEEDS, steps=3
+        case="neuron", device="cpu", dtype="float16", mode="eager", first_seed=0, seeds=SEEDS, short=False
     )
-    begun = PlannedCell(case="neuron", device="cpu", dtype="float64", mode="eager", first_seed=0, seeds=SEEDS, steps=3)
+    begun = PlannedCell(case="neuron", device="cpu", dtype="float64", mode="eager", first_seed=0, seeds=SEEDS, short=False)
     run = run_of(trials[:12], clauses=(CLAUSE,), cells=(begun, untouched), complete=False)
     verdicts = judge(run, baselines)
     found = {(verdict.dtype, verdict.aspect): (verdict.outcome, verdict.sentence) for verdict in verdicts}

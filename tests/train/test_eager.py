@@ -387,6 +387,21 @@ def test_an_optimizer_needs_nothing_but_a_step(cell_of: MakeCell, optimizer: Any
     assert {trial.status for trial in found} == {Status.OK}
 
 
+class Hoarding(SGD):
+    """Never forgets a gradient."""
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Keep all gradients, so that they add up."""
+
+
+def test_an_optimizer_that_has_a_way_to_zero_gradients_is_asked(cell_of: MakeCell) -> None:
+    """The loop calls the optimizer's own ``zero_grad``, as the documents do, before every step."""
+    case = replace(NEURON, optimizer=partial(Hoarding, lr=0.001))
+    for trial in train(cell_of(case), range(2)):
+        assert trial.curve == tuple((step, by_hand(case, "float64", trial.seed).losses[step]) for step in marks(100))
+        assert trial.final_digest != train(cell_of(NEURON), [trial.seed])[0].final_digest
+
+
 class Meddling(SGD):
     """Changes the gradients, and may not."""
 
@@ -502,9 +517,12 @@ def test_no_seed_gives_no_trial(cell_of: MakeCell) -> None:
     assert train(cell_of(NEURON), nothing) == []
 
 
-def test_one_more_step_is_the_loops_next_step(cell_of: MakeCell) -> None:
-    """What a benchmark times is the loop itself: its losses are those of the cell's first seed."""
+def test_one_more_step_is_the_loops_next_step(cell_of: MakeCell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a benchmark times is the loop itself, until the device has finished: its losses are the first seed's."""
     before = generator_states()
+    waits: list[torch.device] = []
+    monkeypatch.setattr(eager, "synchronise", waits.append)
     step = one_step(cell_of(NEURON, seeds=[5, 6]))
     assert [step().item() for _ in range(10)] == by_hand(NEURON, "float64", 5).losses[:10]
     assert generator_states() == before
+    assert waits == [torch.device("cpu")] * 10
