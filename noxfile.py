@@ -27,7 +27,7 @@ def bench(session: nox.Session) -> None:
     """Train every case, compare with the baseline and print the tables; fails as `suite compare` does."""
     install(session)
     ours, training = parted(session.posargs)
-    session.run("suite", "run", "--out", ours.out, *training, success_codes=JUDGED)
+    session.run("suite", "run", "--engine", ours.engine, "--out", ours.out, *training, success_codes=JUDGED)
     try:
         session.run("suite", "compare", ours.out, *comparing(ours))
     finally:
@@ -96,6 +96,7 @@ def parted(arguments: Sequence[str]) -> tuple[Namespace, list[str]]:
     parser.add_argument("--baseline")
     parser.add_argument("--report", action="append", default=[])
     parser.add_argument("--strict", action="store_true")
+    parser.add_argument("--engine", default="processes")
     return parser.parse_known_args(arguments)
 
 

@@ -19,7 +19,7 @@ from torch.optim import SGD
 from suite import engine
 from suite.case import Case, fixed
 from suite.discover import load
-from suite.engine import Chunk, Engine, chop, done_in, nothing_done, split, train_plan
+from suite.engine import Chunk, Engine, chop, done_in, nothing_done, split, suited, train_plan
 from suite.machine import Settings
 from suite.plan import Cell, Plan, make_plan
 from suite.trial import Trial
@@ -165,3 +165,45 @@ def test_settings_hold_while_training_and_no_longer(neuron: Case) -> None:
         assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before
     assert set(seen) == {(2, True)}
     assert before[0] == 1
+
+
+def test_an_ensemble_leaves_the_same_rows_in_worker_processes(write: Write, case_text: str) -> None:
+    """Both modes of a default plan are trained by either engine to the same rows, clocks apart."""
+    plan = make_plan(load(write("three.py", case_text)), seeds=range(20), dtypes=("float32",))
+    here, elsewhere = (
+        {(t.mode, t.seed): replace(t, train_seconds=0.0, yardstick_seconds=0.0) for t in chain(*chunks)}
+        for how in Engine
+        for chunks in [train_plan(plan, Settings(), engine=how, done=nothing_done)]
+    )
+    assert here == elsewhere
+    assert [mode for mode, _ in here].count("eager") == 16
+
+
+def test_ensembles_are_cut_by_lanes(neuron: Case) -> None:
+    """However many its steps, an ensemble's chunk holds as many seeds as fit together."""
+    plan = make_plan([neuron], seeds=range(2 * engine.MOST_LANES + 1), dtypes=("float32",), modes=("ensemble",))
+    assert [len(chunk.seeds) for chunk in chop(plan, nothing_done)] == [engine.MOST_LANES] * 2 + [1]
+
+
+def test_what_can_be_an_ensemble_stays_one(neuron: Case) -> None:
+    """A plan of elementwise cases is left as it is, with nothing to say."""
+    plan = make_plan([neuron], dtypes=("float32",))
+    assert suited(plan) == (plan, ())
+
+
+def test_what_cannot_be_an_ensemble_is_trained_one_by_one(neuron: Case) -> None:
+    """Its cells become whole eager ones, in place of their short twins, and a sentence says why."""
+    layers = partial(nn.Sequential, nn.Linear(1, 1), nn.Dropout())
+    noisy = replace(neuron, name="noisy", architecture=layers, data=fixed(x=[[1.0]], target=[[5.0]]))
+    plan, notes = suited(make_plan([noisy, neuron], seeds=range(30), dtypes=("float64", "float32")))
+    found = [(cell.case.name, cell.dtype, cell.mode, cell.short, len(cell.seeds)) for cell in plan.cells]
+    assert found == [
+        ("noisy", "float64", "eager", False, 30),
+        ("noisy", "float32", "eager", False, 30),
+        ("neuron", "float64", "eager", True, 16),
+        ("neuron", "float64", "ensemble", False, 30),
+        ("neuron", "float32", "eager", True, 16),
+        ("neuron", "float32", "ensemble", False, 30),
+    ]
+    assert len(notes) == 1
+    assert notes[0].startswith("noisy: its seeds are trained one by one, since ")

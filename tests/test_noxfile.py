@@ -65,7 +65,7 @@ def test_bench_runs_compares_and_prints(session: Recording) -> None:
     session.posargs = ["--out", "here"]
     noxfile.bench(session.nox())
     assert session.commands == [
-        ["suite", "run", "--out", "here"],
+        ["suite", "run", "--engine", "processes", "--out", "here"],
         ["suite", "compare", "here"],
         ["suite", "table", "here"],
     ]
@@ -77,9 +77,15 @@ def test_bench_passes_arguments_on(session: Recording) -> None:
     session.posargs = ["relu", *ours, "--seeds", "20:30", "--device=cpu", "x*"]
     noxfile.bench(session.nox())
     run, compare, table = session.commands
-    assert run[4:] == ["relu", "--seeds", "20:30", "--device=cpu", "x*"]
+    assert run[6:] == ["relu", "--seeds", "20:30", "--device=cpu", "x*"]
     assert compare[3:] == ["--baseline", "old", "--report", "a.md", "--report", "b.json", "--strict"]
     assert table[3:] == []
+
+
+def test_bench_trains_where_it_is_told_to() -> None:
+    """All cores are used unless an engine is named."""
+    assert noxfile.parted([])[0].engine == "processes"
+    assert noxfile.parted(["--engine", "inline"])[0].engine == "inline"
 
 
 def test_bench_has_a_folder_of_its_own() -> None:

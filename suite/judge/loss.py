@@ -51,17 +51,31 @@ def _bits_equal(pairs: Pairs) -> bool:
 def _by_tolerance(pairs: Pairs, tolerance: Tolerance, *, same_machine: bool, differs: str) -> Judgement:
     """Judge every recorded loss, on the way and final, seed by seed."""
     excess = _excess(pairs, tolerance)
-    worse, better = excess.max(), (-excess).max()
+    allowed = tolerance.strays_among(len(pairs.seeds))
     stage, step = find_stage(pairs, tolerance, exact=same_machine)
     where = f"left the baseline at stage {stage}" + (f", step {step}" if stage is Stage.LATER else "")
-    if worse > 1.0:
+    if _beyond(excess) > allowed:
         return Judgement(outcome=Outcome.REGRESSED, stage=stage, sentence=f"{_worst(pairs, excess)}; {where}")
-    if better > 1.0:
+    if _beyond(-excess) > allowed:
         return Judgement(outcome=Outcome.IMPROVED, stage=stage, sentence=f"{_worst(pairs, -excess)}; {where}")
-    largest = f"losses of {len(pairs.seeds)} seeds use at most {max(worse, better):.0%} of their tolerance"
+    largest = _within(excess, allowed)
     if same_machine:
         return Judgement(outcome=Outcome.CHANGED, stage=stage, sentence=f"same machine, other bits: {where}; {largest}")
     return Judgement(outcome=Outcome.PASS, sentence=f"{largest} ({differs})")
+
+
+def _beyond(excess: Array) -> int:
+    """Count the seeds with a loss above its tolerance."""
+    return int((excess > 1.0).any(axis=1).sum())
+
+
+def _within(excess: Array, allowed: int) -> str:
+    """Say how much of the tolerance the seeds use, strays apart."""
+    used = np.abs(excess).max(axis=1)
+    strays = int((used > 1.0).sum())
+    most = used[used <= 1.0].max(initial=0.0)
+    told = f"losses of {len(used) - strays} seeds use at most {most:.0%} of their tolerance"
+    return f"{told}; {strays} went another way, {allowed} may" if strays else told
 
 
 def _excess(pairs: Pairs, tolerance: Tolerance) -> Array:
@@ -84,7 +98,7 @@ def _worst(pairs: Pairs, excess: Array) -> str:
     """Name the loss that lies farthest out: its seed, its step, both values and the allowance."""
     seed, point = np.unravel_index(int(excess.argmax()), excess.shape)
     ours, theirs = (side[seed, point] for side in pairs.curves)
-    outside = int((excess > 1.0).any(axis=1).sum())
+    outside = _beyond(excess)
     moment = "final loss" if point == len(pairs.steps) - 1 else f"loss at step {pairs.steps[point]}"
     return (
         f"{moment} of seed {pairs.seeds[seed]} is {ours:.6g}, baseline {theirs:.6g}: {excess[seed, point]:.3g} times "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +16,12 @@ class Tolerance:
 
     relative: float
     absolute: float
+    strays: float = 0.0
+    """Share of seeds that may leave it: those that one rounding pushes over a kink, and far away."""
+
+    def strays_among(self, seeds: int) -> int:
+        """Return how many of so many seeds may leave it."""
+        return math.ceil(self.strays * seeds)
 
     def allowed(self, baseline: Array, first: Array) -> Array:
         """Return the allowance for each loss: ``(seeds, points)`` and ``(seeds,)`` to ``(seeds, points)``."""
@@ -26,11 +33,15 @@ class Tolerance:
 TOLERANCES = {
     "float64": Tolerance(relative=1e-9, absolute=1e-14),
     "float32": Tolerance(relative=5e-5, absolute=4e-6),
-    "bfloat16": Tolerance(relative=0.1, absolute=0.015),
-    "float16": Tolerance(relative=0.04, absolute=0.004),
+    "bfloat16": Tolerance(relative=0.1, absolute=0.015, strays=0.05),
+    "float16": Tolerance(relative=0.04, absolute=0.004, strays=0.05),
 }
-"""By dtype, for all cases alike: about ten times what plain kernels with four threads moved a loss away from AVX-512
-with one, on any documented case, at any recorded step (absolute: 4e-16, 4e-7, 1.4e-3 and 3.4e-4 of the first loss)."""
+"""By dtype, for all cases alike: measured between AVX-512 with one thread and plain kernels with four.
+
+Losses of the documented cases moved by up to 4e-16, 4e-7, 1.4e-3 and 3.4e-4 of the first loss, at any recorded step;
+about ten times that is allowed. In the short dtypes up to two of a hundred seeds went another way round the kink of a
+leaky ReLU; five may.
+"""
 
 DRAWN = "float32"
 """What initial parameters are drawn in, whatever they are cast to."""
@@ -43,4 +54,5 @@ def tolerance_for(dtype: str, *, same_start: bool) -> Tolerance:
     own, drawn = TOLERANCES[dtype], TOLERANCES[DRAWN]
     if same_start:
         return own
-    return Tolerance(relative=max(own.relative, drawn.relative), absolute=max(own.absolute, drawn.absolute))
+    relative, absolute = max(own.relative, drawn.relative), max(own.absolute, drawn.absolute)
+    return replace(own, relative=relative, absolute=absolute)

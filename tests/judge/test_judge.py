@@ -233,7 +233,9 @@ def test_an_interrupted_run_is_judged_as_far_as_it_came(
     untouched = PlannedCell(
         case="neuron", device="cpu", dtype="float16", mode="eager", first_seed=0, seeds=SEEDS, short=False
     )
-    begun = PlannedCell(case="neuron", device="cpu", dtype="float64", mode="eager", first_seed=0, seeds=SEEDS, short=False)
+    begun = PlannedCell(
+        case="neuron", device="cpu", dtype="float64", mode="eager", first_seed=0, seeds=SEEDS, short=False
+    )
     run = run_of(trials[:12], clauses=(CLAUSE,), cells=(begun, untouched), complete=False)
     verdicts = judge(run, baselines)
     found = {(verdict.dtype, verdict.aspect): (verdict.outcome, verdict.sentence) for verdict in verdicts}
@@ -410,3 +412,27 @@ def test_runs_are_judged_and_kept_without_torch(room: str) -> None:
     """A gate that only compares starts at once, and needs no torch."""
     asked = f"import sys, suite.{room}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
+
+
+def test_a_short_reference_is_judged_by_its_baseline_alone(trials: list[Trial], run_of: RunOf) -> None:
+    """Of so few steps nothing is expected; losses and times are still held against the baseline."""
+    wrong = run_of([elsewhere(trial) for trial in trials], clauses=(CLAUSE,))
+    short = replace(
+        wrong, manifest=replace(wrong.manifest, cells=tuple(replace(c, short=True) for c in wrong.manifest.cells))
+    )
+    assert came_out(judge(wrong, {"cpu": short})) == all_aspects(BROKEN, PASS, PASS)
+    assert came_out(judge(short, {"cpu": short})) == all_aspects(PASS, PASS, PASS)
+
+
+def test_other_steps_are_no_regression(trials: list[Trial], baselines: Mapping[str, RunRecord], run_of: RunOf) -> None:
+    """A cell trained for longer than its baseline is incomparable, and the sentence says with what."""
+    longer = run_of([replace(trial, steps=4) for trial in trials], clauses=(CLAUSE,))
+    verdict = of(judge(longer, baselines), Aspect.LOSS)
+    assert verdict.outcome is Outcome.INCOMPARABLE
+    assert "4 steps, the baseline for 3" in verdict.sentence
+
+
+def test_an_ensemble_has_no_time_of_its_own(trials: list[Trial], run_of: RunOf) -> None:
+    """Seeds that share a loop share its time, and a hundred copies of one figure are no evidence."""
+    ensemble = run_of([replace(trial, mode="ensemble") for trial in trials], clauses=(CLAUSE,))
+    assert came_out(judge(ensemble, {"cpu": ensemble})) == {Aspect.EXPECTATION: PASS, Aspect.LOSS: PASS}

@@ -238,3 +238,12 @@ def test_a_run_without_a_trial_is_an_empty_table(
     table = tabulate_runs([replace(run, trials=run.trials.iloc[:0], observations=run.observations.iloc[:0])])
     assert read_tables(as_markdown(table)) == [list(COLUMNS.values())]
     assert json.loads(json_text(table)) == []
+
+
+def test_losses_are_the_ensembles_and_times_the_reference_s(run_of: RunOf, trial_of: TrialOf) -> None:
+    """A cell trained both ways is one row: losses of the way that went further, times of the eager one."""
+    reference = [trial_of(seed, steps=2, final_loss=9.0, train_seconds=4e-6) for seed in range(2)]
+    ensemble = [trial_of(seed, mode="ensemble", final_loss=1.0 + seed, train_seconds=7.0) for seed in range(3)]
+    (row,) = tabulate_runs([run_of([*reference, *ensemble])]).to_dict("records")
+    assert (row["seeds"], row["median_final_loss"], row["dead_rate"]) == (3, 2.0, 0.0)
+    assert row["microseconds_a_step"] == pytest.approx(2.0)
