@@ -17,7 +17,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import partial
 from pathlib import Path, PurePath
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
+from types import BuiltinFunctionType, CodeType, FunctionType, GenericAlias, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 from suite.case import Case
@@ -75,6 +75,8 @@ class _Description:
 
     def _held(self, value: Any) -> Any:
         """Return what an object holds that its class does not say; None if it does not show it."""
+        if isinstance(value, GenericAlias):
+            return repr(value)  # NDArray[float64] answers for the array that it only names
         if hasattr(value, "dtype") and hasattr(value, "tolist"):
             return str(value.dtype), value.tolist()  # a tensor or an array
         if isinstance(value, partial):

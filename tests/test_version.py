@@ -375,3 +375,10 @@ def test_a_version_is_the_same_in_every_process(write: Write) -> None:
         for seed in ("1", "2")
     ]
     assert {run.stdout.strip() for run in runs} == {case_version(load(file)[0])}
+
+
+def test_an_annotation_is_no_array(write: Write) -> None:
+    """An alias such as NDArray[float64], which answers for what it names, has a version like any other name."""
+    text = TEXT.format(**PLAIN).replace("import numpy as np", "import numpy as np\nfrom numpy.typing import NDArray", 1)
+    text = text.replace("def ", "Alias = NDArray[np.float64]\n\n\ndef ", 1).replace("(x)", "(x if Alias else x)", 1)
+    assert len(case_version(load(write("case.py", text))[0])) == 12
