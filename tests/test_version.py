@@ -377,8 +377,9 @@ def test_a_version_is_the_same_in_every_process(write: Write) -> None:
     assert {run.stdout.strip() for run in runs} == {case_version(load(file)[0])}
 
 
-def test_an_annotation_is_no_array(write: Write) -> None:
+def test_an_annotation_is_no_array(write: Write, case_text: str) -> None:
     """An alias such as NDArray[float64], which answers for what it names, has a version like any other name."""
-    text = TEXT.format(**PLAIN).replace("import numpy as np", "import numpy as np\nfrom numpy.typing import NDArray", 1)
-    text = text.replace("def ", "Alias = NDArray[np.float64]\n\n\ndef ", 1).replace("(x)", "(x if Alias else x)", 1)
+    alias = "import numpy as np\nfrom numpy.typing import NDArray\n\nAlias = NDArray[np.float64]\n\n"
+    made = "def made(of=Alias):\n    return nn.Linear(1, 1, bias=Alias is None)\n\n"
+    text = case_text.replace("CASE = ", alias + made + "CASE = ").replace("partial(nn.Linear, 1, 1, bias=False)", "made")
     assert len(case_version(load(write("case.py", text))[0])) == 12
