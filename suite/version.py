@@ -47,6 +47,8 @@ class _Description:
         """Code and objects in the order in which they were met; each is described once."""
         self.read: dict[str, list[tuple[str, Definition]]] = {}
         """What each file defines, last and innermost first: qualified names and syntax."""
+        self.asked: dict[str, dict[str, str]] = {}
+        """What each file imports from installed packages: the name there, by the name here."""
 
     def of(self, value: Any) -> str:
         if isinstance(value, PLAIN):
@@ -125,8 +127,26 @@ class _Description:
     def _used(self, node: Definition, scope: Mapping[str, Any]) -> Iterator[str]:
         """Describe the globals of the code's file that it names."""
         names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and not n.id.startswith("__")}
-        used = ((name, scope[name]) for name in sorted(names & scope.keys()))
-        yield from (f"{name} = {self.of(value)}" for name, value in used if not isinstance(value, ModuleType))
+        foreign = self._imported(str(scope.get("__file__")))
+        for name in sorted(names & scope.keys()):
+            if isinstance(scope[name], Code) and name in foreign:
+                yield f"{name} = {foreign[name]}"
+            elif not isinstance(scope[name], ModuleType):
+                yield f"{name} = {self.of(scope[name])}"
+
+    def _imported(self, file: str) -> dict[str, str]:
+        """Name what a file imports from installed packages as it asks for it, whatever it then gets."""
+        if file not in self.asked:
+            tree = ast.parse(Path(file).read_text(encoding="utf-8")) if Path(file).is_file() else ast.Module([], [])
+            self.asked[file] = {
+                alias.asname or alias.name: f"{package}:{alias.name}"
+                for node in ast.walk(tree)
+                if isinstance(node, ast.ImportFrom) and node.module and not node.level
+                for package in [node.module.partition(".")[0]]
+                if not _beside(package, file)
+                for alias in node.names
+            }
+        return self.asked[file]
 
     def _definition(self, code: type | FunctionType, file: str) -> Definition | None:
         """Find the syntax of a function by its line, that of a class by its name; the last one counts."""
@@ -138,6 +158,12 @@ class _Description:
         if code.__code__.co_name != "<lambda>":
             return next((node for node in here if getattr(node, "name", "") == code.__code__.co_name), None)
         return next((node for node in here if isinstance(node, ast.Lambda) and _holds(node.body, code.__code__)), None)
+
+
+def _beside(package: str, file: str) -> bool:
+    """Tell whether a module lies beside the file, and is the author's own."""
+    place = Path(file).parent / package
+    return place.is_dir() or place.with_suffix(".py").is_file()
 
 
 def _home(code: type | FunctionType) -> tuple[str, Mapping[str, Any]]:

@@ -381,5 +381,17 @@ def test_an_annotation_is_no_array(write: Write, case_text: str) -> None:
     """An alias such as NDArray[float64], which answers for what it names, has a version like any other name."""
     alias = "import numpy as np\nfrom numpy.typing import NDArray\n\nAlias = NDArray[np.float64]\n\n"
     made = "def made(of=Alias):\n    return nn.Linear(1, 1, bias=Alias is None)\n\n"
-    text = case_text.replace("CASE = ", alias + made + "CASE = ").replace("partial(nn.Linear, 1, 1, bias=False)", "made")
+    text = case_text.replace("CASE = ", alias + made + "CASE = ").replace(
+        "partial(nn.Linear, 1, 1, bias=False)", "made"
+    )
     assert len(case_version(load(write("case.py", text))[0])) == 12
+
+
+def test_what_an_import_gets_is_not_the_cases(write: Write, case_text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function of torch that another one has replaced is judged, not taken for another case."""
+    forward = "import torch\nfrom torch.nn.functional import relu\n\ndef made():\n    relu(torch.ones(1))\n    return nn.Linear(1, 1)\n\n"
+    text = case_text.replace("CASE = ", forward + "CASE = ")
+    file = write("case.py", text.replace("partial(nn.Linear, 1, 1, bias=False)", "made"))
+    before = case_version(load(file)[0])
+    monkeypatch.setattr("torch.nn.functional.relu", lambda x: x.clamp(min=0.0))
+    assert case_version(load(file)[0]) == before
