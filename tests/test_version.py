@@ -389,7 +389,8 @@ def test_an_annotation_is_no_array(write: Write, case_text: str) -> None:
 
 def test_what_an_import_gets_is_not_the_cases(write: Write, case_text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A function of torch that another one has replaced is judged, not taken for another case."""
-    forward = "import torch\nfrom torch.nn.functional import relu\n\ndef made():\n    relu(torch.ones(1))\n    return nn.Linear(1, 1)\n\n"
+    imported = "import torch\nfrom torch.nn.functional import relu\n\n"
+    forward = imported + "def made():\n    relu(torch.ones(1))\n    return nn.Linear(1, 1)\n\n"
     text = case_text.replace("CASE = ", forward + "CASE = ")
     file = write("case.py", text.replace("partial(nn.Linear, 1, 1, bias=False)", "made"))
     before = case_version(load(file)[0])
