@@ -86,7 +86,7 @@ def _excess(pairs: Pairs, tolerance: Tolerance) -> Array:
     ours, theirs = pairs.curves
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         distance = (ours - theirs) / tolerance.allowed(theirs, theirs[:, 0])
-    distance[same_bits(ours, theirs) | (ours == theirs)] = 0.0
+    distance[ours == theirs] = 0.0
     finite, once = np.isfinite(ours), np.isfinite(theirs)
     distance[~finite & once] = np.inf
     distance[finite & ~once] = -np.inf

@@ -104,13 +104,15 @@ LIMITED = """
     from suite.errors import SuiteError
     from suite.records.atomic import append_text, replace_text
 
-    resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
     place = Path(sys.argv[1])
     for write in (replace_text, append_text):
         try:
             write(place, "x" * 100)
         except SuiteError as error:
             print(error)
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)  # what measures this process has a file to write, too
 """
 
 
