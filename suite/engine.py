@@ -14,9 +14,11 @@ from pathlib import Path
 
 from suite.case import Case
 from suite.discover import load
+from suite.draw import draw, generators_kept
 from suite.machine import Settings, applied
 from suite.plan import EAGER, ENSEMBLE, MODES, Cell, Plan
 from suite.train import eager, ensemble
+from suite.train.suited import why_not
 from suite.trial import Trial
 
 CHUNK_STEPS = 10_000
@@ -25,8 +27,8 @@ TIMED_SEEDS = 20
 """Seeds of a cell that are timed, alone, before worker processes train the rest."""
 TIMED_STEPS = 2_000
 """Unless so many seeds take more steps than this; then fewer, but one."""
-MOST_LANES = 1024
-"""Seeds of an ensemble that are trained together: what they need fits a processor's cache."""
+CHUNK_SEEDS = 4096
+"""Seeds of an ensemble that are recorded together."""
 
 TRAINERS = {EAGER: eager.train, ENSEMBLE: ensemble.train}
 """What trains a cell's seeds, by mode."""
@@ -60,13 +62,13 @@ def train_plan(plan: Plan, settings: Settings, *, engine: Engine, done: Done) ->
         return
     alone, together = split(chunks)
     yield from map(_trainer(settings), alone)
-    yield from _in_processes(together, settings)
+    yield from _in_processes(sorted(together, key=_work, reverse=True), settings)
 
 
 def suited(plan: Plan) -> tuple[Plan, tuple[str, ...]]:
     """Return the plan with eager cells in place of ensembles that cannot be; and a sentence about each case."""
     cases = {cell.case.name: cell.case for cell in plan.cells if cell.mode == ENSEMBLE}
-    reasons = {name: reason for name, case in cases.items() if (reason := ensemble.why_not(case)) is not None}
+    reasons = {name: reason for name, case in cases.items() if (reason := why_not(case)) is not None}
     cells = {
         (cell.case.name, cell.device, cell.dtype, EAGER if cell.case.name in reasons else cell.mode): cell
         for cell in sorted(plan.cells, key=lambda cell: not cell.short)  # a whole cell in place of its short twin
@@ -89,7 +91,7 @@ def _trainer(settings: Settings) -> Callable[[Chunk], list[Trial]]:
 def chop(plan: Plan, done: Done) -> Iterator[Chunk]:
     """Cut each cell's seeds, those done left out, into chunks: of so many lanes, or of ``CHUNK_STEPS`` steps."""
     for cell in plan.cells:
-        size = MOST_LANES if cell.mode == ENSEMBLE else max(1, CHUNK_STEPS // cell.steps)
+        size = CHUNK_SEEDS if cell.mode == ENSEMBLE else max(1, CHUNK_STEPS // cell.steps)
         left = [seed for seed in cell.seeds if not done(cell, seed)]
         for start in range(0, len(left), size):
             yield Chunk(cell=cell, seeds=tuple(left[start : start + size]))
@@ -106,6 +108,13 @@ def split(chunks: Sequence[Chunk]) -> tuple[list[Chunk], list[Chunk]]:
         alone += [replace(chunk, seeds=early)] * bool(early)
         together += [replace(chunk, seeds=late, timed=False)] * bool(late)
     return alone, together
+
+
+def _work(chunk: Chunk) -> int:
+    """Estimate a chunk's work, so that the longest is begun first and no worker ends long after the others."""
+    with generators_kept():
+        parameters = sum(value.numel() for value in draw(chunk.cell.case, 0).parameters())
+    return chunk.cell.steps * len(chunk.seeds) * parameters
 
 
 def _in_processes(chunks: Sequence[Chunk], settings: Settings) -> Iterator[list[Trial]]:

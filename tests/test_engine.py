@@ -21,7 +21,7 @@ from suite.case import Case, fixed
 from suite.discover import load
 from suite.engine import Chunk, Engine, chop, done_in, nothing_done, split, suited, train_plan
 from suite.machine import Settings
-from suite.plan import Cell, Plan, make_plan
+from suite.plan import REFERENCE_SEEDS, Cell, Plan, make_plan
 from suite.trial import Trial
 
 Write = Callable[[str, str], Path]
@@ -176,13 +176,13 @@ def test_an_ensemble_leaves_the_same_rows_in_worker_processes(write: Write, case
         for chunks in [train_plan(plan, Settings(), engine=how, done=nothing_done)]
     )
     assert here == elsewhere
-    assert [mode for mode, _ in here].count("eager") == 16
+    assert [mode for mode, _ in here].count("eager") == min(20, REFERENCE_SEEDS)
 
 
 def test_ensembles_are_cut_by_lanes(neuron: Case) -> None:
     """However many its steps, an ensemble's chunk holds as many seeds as fit together."""
-    plan = make_plan([neuron], seeds=range(2 * engine.MOST_LANES + 1), dtypes=("float32",), modes=("ensemble",))
-    assert [len(chunk.seeds) for chunk in chop(plan, nothing_done)] == [engine.MOST_LANES] * 2 + [1]
+    plan = make_plan([neuron], seeds=range(2 * engine.CHUNK_SEEDS + 1), dtypes=("float32",), modes=("ensemble",))
+    assert [len(chunk.seeds) for chunk in chop(plan, nothing_done)] == [engine.CHUNK_SEEDS] * 2 + [1]
 
 
 def test_what_can_be_an_ensemble_stays_one(neuron: Case) -> None:
@@ -200,9 +200,9 @@ def test_what_cannot_be_an_ensemble_is_trained_one_by_one(neuron: Case) -> None:
     assert found == [
         ("noisy", "float64", "eager", False, 30),
         ("noisy", "float32", "eager", False, 30),
-        ("neuron", "float64", "eager", True, 16),
+        ("neuron", "float64", "eager", True, REFERENCE_SEEDS),
         ("neuron", "float64", "ensemble", False, 30),
-        ("neuron", "float32", "eager", True, 16),
+        ("neuron", "float32", "eager", True, REFERENCE_SEEDS),
         ("neuron", "float32", "ensemble", False, 30),
     ]
     assert len(notes) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from suite.errors import told
 from suite.observe import Probe, Trajectories
 from suite.plan import Cell
 from suite.train.clock import collector_paused, synchronise, yardstick_seconds
-from suite.train.leave import Left, Times, failed, marks, trajectories, trials
+from suite.train.leave import Left, Times, failed, guarded, marks, trajectories, trials
 from suite.train.prepare import Bench, prepare
 from suite.trial import Trial
 
@@ -53,12 +52,7 @@ def train(cell: Cell, seeds: Sequence[int], *, timed: bool = True) -> list[Trial
     ``timed`` False: other work runs beside this, and the yardstick is left out.
     A seed that cannot be trained is recorded as an error with its reason; the others go on.
     """
-    with generators_kept(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        try:
-            return _train(cell, seeds, timed=timed)
-        except Exception as error:
-            return [failed(cell, seed, told(error)) for seed in seeds]
+    return guarded(_train, cell, seeds, timed=timed)
 
 
 def _train(cell: Cell, seeds: Sequence[int], *, timed: bool) -> list[Trial]:

@@ -1,16 +1,14 @@
 """All seeds of a chunk together: the same module, the same autograd, the same optimizer, one more axis.
 
 Each seed is a lane (:mod:`suite.train.lanes`). Lanes never meet, and their number is filled up to a
-multiple of :data:`BLOCK`, so that a seed's bits do not depend on its company. An optimizer or a
-module for which one more axis is not the same as many runs is found out beforehand, by trying.
+multiple of :data:`BLOCK`, so that a seed's bits do not depend on its company.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
 from time import perf_counter
 
@@ -19,29 +17,28 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from suite.case import Case
-from suite.draw import draw, generators_kept, optimizer_for
-from suite.errors import told
+from suite.draw import draw, optimizer_for
 from suite.observe import Probe, Trajectories
 from suite.plan import Cell
-from suite.train import eager
 from suite.train.clock import collector_paused, synchronise, yardstick_seconds
-from suite.train.lanes import Lanes, tape
-from suite.train.leave import Left, Times, failed, marks, trajectories, trials
+from suite.train.lanes import Lanes
+from suite.train.leave import Left, Times, guarded, join, marks, trajectories, trials
 from suite.train.prepare import Bench, prepare
+from suite.train.replay import Replay
+from suite.train.tape import Tape, tape
+from suite.train.update import Update
 from suite.trial import Trial
 
 BLOCK = 64
 """The number of lanes is a multiple of this: no lane is ever the odd one out of a vector instruction."""
-TRIED_SEEDS = (0, 1, 2)
-"""Seeds with which a case is tried before it is trained as an ensemble."""
-TRIED_STEPS = 3
-SAME = 1e-4
-"""Relative distance, in float32 after so few steps, up to which both ways are the same but for rounding."""
+HALF_BLOCK = 32
+"""Or, for a network too large for a block to fit, this."""
+MOST_LANES = 4096
+LARGEST = 512 * 1024
+"""Bytes of the largest tensor of a step: a core keeps a few of these near, and what is far takes twice the time."""
 
 Wide = dict[str, Tensor]
 """Tensors by parameter, ``(*shape, lanes)``."""
-Step = Callable[..., tuple[Tensor, ...]]
-"""Maps wide parameters to their wide gradients, and last the losses ``(lanes,)``."""
 
 
 def train(cell: Cell, seeds: Sequence[int], *, timed: bool = True) -> list[Trial]:
@@ -49,12 +46,7 @@ def train(cell: Cell, seeds: Sequence[int], *, timed: bool = True) -> list[Trial
 
     ``timed`` False: other work runs beside this, and the yardstick is left out.
     """
-    with generators_kept(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        try:
-            return _train(cell, seeds, timed=timed)
-        except Exception as error:
-            return [failed(cell, seed, told(error)) for seed in seeds]
+    return guarded(_train, cell, seeds, timed=timed)
 
 
 def _train(cell: Cell, seeds: Sequence[int], *, timed: bool) -> list[Trial]:
@@ -72,123 +64,136 @@ def _twin(bench: Bench, seeds: Sequence[int]) -> Trajectories:
     return trajectories(bench, left, {})
 
 
-def why_not(case: Case) -> str | None:
-    """Return why a case's seeds cannot be trained together, as a sentence's end; None if they can.
-
-    Trains three seeds for three steps, together and apart, in float32 on the CPU.
-    """
-    short = replace(case, steps=TRIED_STEPS, expect=())
-    cell = Cell(case=short, version="", device="cpu", dtype="float32", mode="ensemble", seeds=TRIED_SEEDS)
-    with generators_kept(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        try:
-            bench = prepare(cell)
-            apart = [eager.follow(bench, seed) for seed in TRIED_SEEDS]
-            together, _ = follow(bench, TRIED_SEEDS)
-        except Exception as error:
-            return f"they cannot be one more axis of it: {told(error)}"
-    for name, found in together.final.items():
-        wanted = torch.stack([path.final[name] for path in apart])
-        if not torch.allclose(found, wanted, rtol=SAME, atol=SAME, equal_nan=True):
-            return f"trained together they end with another {name}, so that each depends on its company"
-    return None
-
-
-@dataclass(kw_only=True)
-class Path:
-    """The seeds' way, as the loop saw it; everything is wide."""
-
-    gradient: Wide = field(default_factory=dict)
-    gradient_after: Wide = field(default_factory=dict)
-    updated: Wide = field(default_factory=dict)
-    curve: list[Tensor] = field(default_factory=list)
-
-
 def follow(bench: Bench, seeds: Sequence[int]) -> tuple[Left, float]:
-    """Train seeds from start to end; return what they leave, seeds first, and the loop's seconds."""
-    drawn = draw_wide(bench.case, seeds)
-    initial = {name: value.to(device=bench.device, dtype=bench.dtype) for name, value in drawn.items()}
-    network, _ = bench.network(seeds[0])
-    parameters = {name: nn.Parameter(value.clone()) for name, value in initial.items()}
-    step = record(bench, network, parameters)
-    path = Path()
-    synchronise(bench.device)
-    start = perf_counter()
-    _advance(bench, step, parameters, path)
-    synchronise(bench.device)
-    seconds = perf_counter() - start
-    final = _values(parameters)
-    network.eval()
-    left = Left(
-        seeds=seeds,
-        drawn=_by_seed(drawn, len(seeds)),
-        initial=_by_seed(initial, len(seeds)),
-        gradient=_by_seed(path.gradient, len(seeds)),
-        gradient_after=_by_seed(path.gradient_after, len(seeds)),
-        updated=_by_seed(path.updated, len(seeds)),
-        final=_by_seed(final, len(seeds)),
-        curve_steps=marks(bench.case.steps),
-        curve=torch.stack(path.curve, dim=1)[: len(seeds)],
-        final_loss=_loss_in_float64(bench, network, final)[: len(seeds)],
-        outputs=_answers(bench, network, initial, final, len(seeds)),
-    )
-    return left, seconds
+    """Train seeds, as many at a time as fit; return what they leave, seeds first, and the loops' seconds."""
+    ensemble = fitting(bench, seeds)
+    groups = [seeds[start : start + ensemble.lanes] for start in range(0, len(seeds), ensemble.lanes)]
+    lefts, seconds = zip(*(ensemble.follow(group) for group in groups), strict=True)
+    return join(lefts), sum(seconds)
 
 
-def draw_wide(case: Case, seeds: Sequence[int]) -> Wide:
-    """Draw each seed's parameters, on the CPU in float32, side by side: ``(*shape, lanes)``."""
+def fitting(bench: Bench, seeds: Sequence[int]) -> Ensemble:
+    """Return an ensemble of as many lanes as these seeds need and the processor's cache holds."""
+    wanted = min(MOST_LANES, -(-len(seeds) // BLOCK) * BLOCK)
+    ensemble = Ensemble(bench, seeds, wanted)
+    fit = LARGEST * wanted // ensemble.largest
+    if fit >= wanted:
+        return ensemble
+    return Ensemble(bench, seeds, max(HALF_BLOCK, fit // BLOCK * BLOCK))
+
+
+def draw_wide(case: Case, seeds: Sequence[int], lanes: int) -> Wide:
+    """Draw each seed's parameters, on the CPU in float32, side by side, filled up: ``(*shape, lanes)``."""
     draws = [dict(draw(case, seed).named_parameters()) for seed in seeds]
-    filled = draws + draws[:1] * (-len(draws) % BLOCK)
+    filled = draws + draws[:1] * (lanes - len(draws))
     return {name: torch.stack([drawn[name].detach() for drawn in filled], dim=-1) for name in draws[0]}
 
 
-def record(bench: Bench, network: nn.Module, parameters: Mapping[str, Tensor]) -> Step:
-    """Run the network, its loss and its gradient once on lanes, and return what was done as a function."""
+class Ensemble:
+    """A network, its loss and its gradient, recorded once on so many lanes, to train group after group of seeds."""
+
+    def __init__(self, bench: Bench, seeds: Sequence[int], lanes: int) -> None:
+        """Record one step from the first of ``seeds``."""
+        self.bench, self.lanes = bench, lanes
+        self.network, _ = bench.network(seeds[0])
+        self.parameters = {
+            name: nn.Parameter(value.detach().unsqueeze(-1).repeat(*(1,) * value.ndim, lanes))
+            for name, value in self.network.named_parameters()
+        }
+        self.values = [value.detach() for value in self.parameters.values()]
+        self.update: Update
+        self.borrows = False
+        """Whether the optimizer is one of torch's own, which keep no gradient that is not theirs to keep."""
+        kept, outputs = record(bench, self.network, self.parameters)
+        self.largest, self.recorded = kept.largest, kept.finish(outputs)
+
+    @cached_property
+    def replay(self) -> Replay:
+        """Return the recorded step, with every tensor in its place."""
+        return Replay(self.recorded, self.values)
+
+    @torch.no_grad()
+    def follow(self, seeds: Sequence[int]) -> tuple[Left, float]:
+        """Train at most as many seeds as there are lanes; return what they leave, and the loop's seconds."""
+        drawn = draw_wide(self.bench.case, seeds, self.lanes)
+        for name, value in self.parameters.items():
+            value.copy_(drawn[name])
+        optimizer = optimizer_for(self.bench.case, self.parameters.items())
+        self.borrows = type(optimizer).__module__.startswith("torch.optim.")
+        self.update = Update(optimizer, list(self.parameters.values()))
+        self.network.train()
+        initial = self._values()
+        synchronise(self.bench.device)
+        start = perf_counter()
+        first, curve = self._first_step()
+        for here, there in pairwise(marks(self.bench.case.steps)):
+            curve.append(self.advance(there - here).clone())
+        synchronise(self.bench.device)
+        seconds = perf_counter() - start
+        return self._left(seeds, {"drawn": drawn, "initial": initial, **first}, torch.stack(curve, dim=1)), seconds
+
+    def _first_step(self) -> tuple[dict[str, Wide], list[Tensor]]:
+        """Make the first update; return the gradient before and after it and the parameters then, and the loss."""
+        *gradients, loss = self.replay()
+        self._give(gradients)
+        gradient = self._gradients()
+        self.update()
+        return {"gradient": gradient, "gradient_after": self._gradients(), "updated": self._values()}, [loss.clone()]
+
+    def advance(self, updates: int) -> Tensor:
+        """Make so many updates; return the losses before the last of them, ``(lanes,)``."""
+        for _ in range(updates - 1):
+            self._give(self.replay.all_but_last())
+            self.update()
+        *gradients, loss = self.replay()
+        self._give(gradients)
+        self.update()
+        return loss
+
+    def _give(self, gradients: Sequence[Tensor]) -> None:
+        """Give each parameter its gradient."""
+        for value, gradient in zip(self.parameters.values(), gradients, strict=True):
+            value.grad = gradient if self.borrows else gradient.clone()
+
+    def _values(self) -> Wide:
+        return {name: value.detach().clone() for name, value in self.parameters.items()}
+
+    def _gradients(self) -> Wide:
+        return {
+            name: torch.zeros_like(value) if value.grad is None else value.grad.clone()
+            for name, value in self.parameters.items()
+        }
+
+    def _left(self, seeds: Sequence[int], phases: Mapping[str, Wide], curve: Tensor) -> Left:
+        final, count = self._values(), len(seeds)
+        self.network.eval()
+        return Left(
+            seeds=seeds,
+            **{phase: _by_seed(wide, count) for phase, wide in phases.items()},
+            final=_by_seed(final, count),
+            curve_steps=marks(self.bench.case.steps),
+            curve=curve[:count],
+            final_loss=_loss_in_float64(self.bench, self.network, final)[:count].clone(),
+            outputs=_answers(self.bench, self.network, phases["initial"], final, count),
+        )
+
+
+@torch.enable_grad()
+def record(bench: Bench, network: nn.Module, parameters: Mapping[str, Tensor]) -> tuple[Tape, list[Tensor]]:
+    """Run the network, its loss and its gradient once on lanes; return what was done, and gradients and losses."""
     values = [value.detach() for value in parameters.values()]
     with tape(values) as kept:
         leaves = [Lanes(value).requires_grad_() for value in values]
         output = functional_call(network, dict(zip(parameters, leaves, strict=True)), (bench.x,))
         loss = bench.case.loss(output, bench.target)
         gradients = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
-        outputs = [_wide(part, values[0].shape[-1]) for part in (*gradients, loss)]
-    return kept.finish(outputs)
+        return kept, [_wide(part, values[0].shape[-1]) for part in (*gradients, loss)]
 
 
 def _wide(value: Tensor, lanes: int) -> Tensor:
     """Return a value's lanes; a value that is the same for all seeds is spread over them."""
     value = value.detach()
     return value.wide if isinstance(value, Lanes) else value.unsqueeze(-1).expand(*value.shape, lanes)
-
-
-@torch.no_grad()
-def _advance(bench: Bench, step: Step, parameters: Mapping[str, nn.Parameter], path: Path) -> None:
-    """Train, and keep the first gradient and the parameters after it, and the losses at the marks."""
-    optimizer = optimizer_for(bench.case, parameters.items())
-    values = list(parameters.values())
-
-    def update() -> Tensor:
-        *gradients, loss = step(*values)
-        for value, gradient in zip(values, gradients, strict=True):
-            value.grad = gradient
-        optimizer.step()
-        return loss
-
-    path.gradient = dict(zip(parameters, (g.clone() for g in step(*values)[:-1]), strict=True))
-    path.curve.append(update())
-    path.gradient_after = {name: _gradient(value) for name, value in parameters.items()}
-    path.updated = _values(parameters)
-    for here, there in pairwise(marks(bench.case.steps)):
-        for _ in range(there - here):
-            loss = update()
-        path.curve.append(loss)
-
-
-def _gradient(value: nn.Parameter) -> Tensor:
-    return torch.zeros_like(value) if value.grad is None else value.grad.clone()
-
-
-def _values(parameters: Mapping[str, nn.Parameter]) -> Wide:
-    return {name: value.detach().clone() for name, value in parameters.items()}
 
 
 def _by_seed(wide: Mapping[str, Tensor], seeds: int) -> Wide:

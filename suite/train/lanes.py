@@ -9,14 +9,14 @@ that this comes to are kept on a :class:`Tape`, which is then played at every st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
-from torch import Tensor, fx, nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+
+from suite.train.tape import taping
 
 aten = torch.ops.aten
 
@@ -64,7 +64,7 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def _done_wide(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     rule = RULES.get(func)
-    with _taping():
+    with taping():
         if rule is not None:
             return Lanes(rule(*args, **kwargs))
         if torch.Tag.pointwise in func.tags or func in ALIKE:
@@ -202,8 +202,8 @@ def _squared_error_gradient(gradient: Any, output: Any, target: Any, reduction: 
     dtype = output.dtype
     output, target, gradient = (_exact(_aligned(value)) for value in (output, target, gradient))
     difference = output - target
-    scale = 2.0 / difference[..., 0].numel() if reduction == 1 else 2.0
-    return cast("Tensor", (difference * scale * gradient).to(dtype))
+    scale = torch.full_like(gradient, 2.0 / difference[..., 0].numel() if reduction == 1 else 2.0)
+    return cast("Tensor", (difference * (scale * gradient)).to(dtype))
 
 
 RULES: dict[Any, Callable[..., Tensor]] = {
@@ -248,85 +248,3 @@ ALIKE = {
     aten.threshold_backward.default,
 }
 """Operations that are not all tagged as elementwise, yet do the same to each lane."""
-
-
-class Tape(TorchDispatchMode):
-    """Keeps the plain operations done on lanes, to be played again with other values.
-
-    What does not depend on the inputs is done once, here, and kept as a constant.
-    """
-
-    def __init__(self, inputs: Sequence[Tensor]) -> None:
-        """Begin with the tensors that will be other ones at every play."""
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.graph, self.held = fx.Graph(), nn.Module()
-        self.alive: list[Tensor] = []
-        self.nodes: dict[int, fx.Node] = {}
-        for place, tensor in enumerate(inputs):
-            self._know(tensor, self.graph.placeholder(f"input_{place}"))
-
-    def _know(self, tensor: Tensor, node: fx.Node) -> None:
-        self.alive.append(tensor)  # an id is a tensor's own only as long as it lives
-        self.nodes[id(tensor)] = node
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Do an operation and keep it, if it depends on an input."""
-        kwargs = kwargs or {}
-        answer = func(*args, **kwargs)
-        if any(id(value) in self.nodes for value in tree_flatten((args, kwargs))[0] if isinstance(value, Tensor)):
-            node = self.graph.call_function(func, *tree_map(self._node, (args, kwargs)))
-            self._know_answer(answer, node)
-        return answer
-
-    def _know_answer(self, answer: Any, node: fx.Node) -> None:
-        if isinstance(answer, Tensor):
-            self._know(answer, node)
-            return
-        for place, part in enumerate(answer):
-            if isinstance(part, Tensor):
-                self._know(part, self.graph.call_function(_part, (node, place)))
-
-    def _node(self, value: Any) -> Any:
-        """Return the node of a tensor; a constant is held under a name."""
-        if not isinstance(value, Tensor):
-            return value
-        if id(value) not in self.nodes:
-            name = f"constant_{len(self.alive)}"
-            self.held.register_buffer(name, value)
-            self._know(value, self.graph.get_attr(name))
-        return self.nodes[id(value)]
-
-    def finish(self, outputs: Sequence[Tensor]) -> fx.GraphModule:
-        """Return what was kept as a function from the inputs to the outputs."""
-        self.graph.output(tuple(self._node(output) for output in outputs))
-        self.graph.eliminate_dead_code()
-        return fx.GraphModule(self.held, self.graph)
-
-
-def _part(answer: Sequence[Tensor], place: int) -> Tensor:
-    return answer[place]
-
-
-_tapes: list[Tape] = []
-
-
-@contextmanager
-def _taping() -> Iterator[None]:
-    if not _tapes:
-        yield
-        return
-    with _tapes[-1]:
-        yield
-
-
-@contextmanager
-def tape(inputs: Sequence[Tensor]) -> Iterator[Tape]:
-    """Keep what is done on lanes in this block."""
-    kept = Tape(inputs)
-    _tapes.append(kept)
-    try:
-        yield kept
-    finally:
-        _tapes.remove(kept)

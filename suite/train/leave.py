@@ -6,14 +6,19 @@ Every mode ends here, so that an eager trial and an ensemble's are recorded by t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from suite.draw import generators_kept
+from suite.errors import told
 from suite.observe import Array, Probe, Trajectories
 from suite.plan import Cell
 from suite.train.prepare import Bench
@@ -42,6 +47,30 @@ class Left:
     curve: Tensor
     final_loss: Tensor
     outputs: Mapping[Probe, Tensor]
+
+
+def join(parts: Sequence[Left]) -> Left:
+    """Return what several groups of seeds left, one group after the other."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def stacked(phase: str) -> Any:
+        first = getattr(parts[0], phase)
+        return {key: torch.cat([getattr(part, phase)[key] for part in parts]) for key in first}
+
+    return Left(
+        seeds=[seed for part in parts for seed in part.seeds],
+        drawn=stacked("drawn"),
+        initial=stacked("initial"),
+        gradient=stacked("gradient"),
+        gradient_after=stacked("gradient_after"),
+        updated=stacked("updated"),
+        final=stacked("final"),
+        curve_steps=parts[0].curve_steps,
+        curve=torch.cat([part.curve for part in parts]),
+        final_loss=torch.cat([part.final_loss for part in parts]),
+        outputs=stacked("outputs"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +170,23 @@ def trials(cell: Cell, bench: Bench, left: Left, seen: Trajectories, times: Sequ
             curve=tuple(zip(seen.curve_steps, seen.curve[row].tolist(), strict=True)),
             observations=tuple((name, float(values[row])) for name, values in observed),
         )
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Train without a trace: the global generators are left as they were found, and nobody is warned."""
+    with generators_kept(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
+def guarded(train: Callable[..., list[Trial]], cell: Cell, seeds: Sequence[int], *, timed: bool) -> list[Trial]:
+    """Train seeds; if that fails as a whole, record the reason for each."""
+    with undisturbed():
+        try:
+            return train(cell, seeds, timed=timed)
+        except Exception as error:
+            return [failed(cell, seed, told(error)) for seed in seeds]
 
 
 def failed(cell: Cell, seed: int, reason: str) -> Trial:

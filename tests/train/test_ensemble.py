@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pytest
@@ -150,18 +149,6 @@ def test_an_optimizer_by_name_sets_all_lanes(cell_of: MakeCell) -> None:
     """An optimizer that is built from named parameters and only knows step serves all seeds."""
     cell = cell_of(replace(NEURON, optimizer=by_name(Setter), expect=[parameter("weight", near=3.0, atol=0.0)]))
     assert {t.observations for t in ensemble.train(cell, range(4))} == {(("weight", 3.0),)}
-    assert ensemble.why_not(cell.case) is None
-
-
-class Normalised(SGD):
-    """Steps along the gradient's direction: one seed's step would depend on its neighbours'."""
-
-    @torch.no_grad()
-    def step(self) -> None:  # type: ignore[override]
-        """Divide each gradient by its norm over all entries."""
-        for group in self.param_groups:
-            for value in group["params"]:
-                value.sub_(group["lr"] * value.grad / value.grad.norm())
 
 
 class Forgetful(nn.Module):
@@ -175,28 +162,6 @@ class Forgetful(nn.Module):
     def forward(self, _x: Tensor) -> Tensor:
         """Refuse."""
         raise RuntimeError("no forward today")
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"optimizer": partial(Normalised, lr=0.1)}, "company"),
-        ({"architecture": lambda: nn.Sequential(hidden(3), nn.BatchNorm1d(1))}, "axis"),
-        ({"architecture": lambda: nn.Sequential(hidden(3), nn.Dropout())}, "axis"),
-        ({"architecture": Forgetful}, "no forward today"),
-    ],
-)
-def test_what_cannot_be_an_ensemble_is_found_out(change: dict[str, Any], reason: str) -> None:
-    """An optimizer or a module for which one more axis is another thing is recognised, with the reason."""
-    told = ensemble.why_not(replace(CURVE, **change))
-    assert told is not None
-    assert reason in told
-
-
-@pytest.mark.parametrize("optimizer", [partial(SGD, lr=0.01, momentum=0.9), partial(Adam, lr=0.01), RMSprop])
-def test_elementwise_optimizers_are_taken(optimizer: Callable[..., Stepper]) -> None:
-    """What does to each entry what it does to one is no reason to train one by one."""
-    assert ensemble.why_not(replace(CURVE, optimizer=optimizer)) is None
 
 
 def test_a_chunk_that_cannot_be_trained_keeps_its_reason(cell_of: MakeCell) -> None:

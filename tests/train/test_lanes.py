@@ -6,11 +6,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from suite.train.lanes import Lanes, tape
+from suite.train.lanes import Lanes
 
 LANES = 5
 Operation = Callable[[Tensor], Tensor]
@@ -114,31 +112,6 @@ def test_a_lane_keeps_its_bits_whoever_its_neighbours_are(name: str, wide: Tenso
     other[..., 2] += 1.0
     for before, after in zip(together(OPERATIONS[name], wide), together(OPERATIONS[name], other), strict=True):
         assert torch.equal(before[..., [0, 1, 3, 4]], after[..., [0, 1, 3, 4]])
-
-
-@given(st.lists(st.sampled_from(sorted(OPERATIONS)), min_size=1, max_size=1), st.integers(0, 2**31))
-def test_a_tape_plays_what_was_done_with_other_values(names: list[str], seed: int) -> None:
-    """What is kept of an operation does the same to values it has never seen."""
-    operation = OPERATIONS[names[0]]
-    first, second = torch.rand(2, 2, 3, LANES, generator=torch.Generator().manual_seed(seed))
-    with tape([first]) as kept:
-        x = Lanes(first).requires_grad_()
-        answer = operation(x)
-        (gradient,) = torch.autograd.grad(answer.sin().sum(), x)
-        outputs = [part.detach().wide for part in (answer, gradient)]  # type: ignore[attr-defined]
-    played = kept.finish(outputs)(second)
-    for found, expected in zip(played, together(operation, second), strict=True):
-        assert torch.equal(found, expected)
-
-
-def test_a_tape_keeps_constants_as_they_are(wide: Tensor) -> None:
-    """What does not depend on the inputs is no operation of the tape."""
-    with tape([wide]) as kept:
-        constant = (VECTOR * 3.0).exp()
-        outputs = [(Lanes(wide) + constant).wide]  # type: ignore[attr-defined]
-    played = kept.finish(outputs)
-    targets = [node.target for node in played.graph.nodes if node.op == "call_function"]
-    assert targets == [torch.ops.aten.add.Tensor]
 
 
 def test_lanes_tell_what_they_are(wide: Tensor) -> None:

@@ -1,0 +1,60 @@
+"""An optimizer's update: called, or played from a tape where every update is known to be the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+from torch.optim import SGD
+from torch.utils._pytree import tree_leaves
+
+from suite.case import Stepper
+from suite.train.replay import Replay
+from suite.train.tape import Tape
+
+STEADY = (SGD,)
+"""Optimizers of torch's that keep no count of their steps, so that one update is like the next."""
+OTHER_THAN_LATER = 1
+"""Updates that may differ from those after them: the first makes the optimizer's state."""
+
+
+class Update:
+    """Makes one update after another.
+
+    The second and the third of a steady optimizer are watched. If they come to the same operations, the
+    later ones play these: the same arithmetic, without the optimizer's own errands between them.
+    """
+
+    def __init__(self, optimizer: Stepper, parameters: Sequence[nn.Parameter]) -> None:
+        """Take a fresh optimizer and what it updates; gradients lie in the same tensors at every update."""
+        self.optimizer, self.parameters = optimizer, parameters
+        self.watched: list[tuple[Tape, list[Tensor]]] = []
+        self.made = 0
+        self.replay: Replay | None = None
+
+    def __call__(self) -> None:
+        """Update the parameters from their gradients."""
+        if self.replay is not None:
+            self.replay()
+            return
+        self.made += 1
+        if type(self.optimizer) in STEADY and OTHER_THAN_LATER < self.made <= OTHER_THAN_LATER + 2:
+            self._watch()
+        else:
+            self.optimizer.step()
+
+    def _watch(self) -> None:
+        gradients = [value.grad for value in self.parameters if value.grad is not None]
+        tensors = [*self.parameters, *gradients, *self._state()]
+        kept = Tape(tensors)
+        with kept:
+            self.optimizer.step()
+        self.watched.append((kept, tensors))
+        texts = {str(tape.graph) for tape, _ in self.watched}
+        if len(self.watched) > 1 and len(texts) == 1 and not kept.constants:
+            self.replay = Replay(kept.finish([]), tensors)
+
+    def _state(self) -> list[Tensor]:
+        state: Any = getattr(self.optimizer, "state", {})
+        return [value for value in tree_leaves(list(state.values())) if isinstance(value, Tensor)]

@@ -1,0 +1,92 @@
+"""What cannot be an ensemble is recognised before it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, Adam, RMSprop
+
+from suite.case import Case, Stepper, by_name, fixed
+from suite.train.suited import why_not
+
+
+def hidden(width: int) -> nn.Module:
+    """Build one input, one hidden layer, one output."""
+    return nn.Sequential(nn.Linear(1, width), nn.ReLU(), nn.Linear(width, 1))
+
+
+CURVE = Case(
+    name="curve",
+    architecture=partial(hidden, 4),
+    data=fixed(x=[[-1.0], [0.5], [2.0]], target=[[1.0], [0.25], [4.0]]),
+    loss=nn.MSELoss(),
+    optimizer=partial(SGD, lr=0.01),
+    steps=40,
+)
+
+
+class Setter:
+    """Sets every weight to a number that its name gives; knows nothing but a step."""
+
+    def __init__(self, named: Iterable[tuple[str, nn.Parameter]]) -> None:
+        """Keep the parameters with their names."""
+        self.named = list(named)
+
+    def step(self) -> None:
+        """Set them."""
+        for name, value in self.named:
+            value.data.fill_(float(len(name)))
+
+
+class Normalised(SGD):
+    """Steps along the gradient's direction: one seed's step would depend on its neighbours'."""
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]
+        """Divide each gradient by its norm over all entries."""
+        for group in self.param_groups:
+            for value in group["params"]:
+                value.sub_(group["lr"] * value.grad / value.grad.norm())
+
+
+class Forgetful(nn.Module):
+    """Raises for every network but the first few that are built."""
+
+    def __init__(self) -> None:
+        """Draw one weight."""
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+
+    def forward(self, _x: Tensor) -> Tensor:
+        """Refuse."""
+        raise RuntimeError("no forward today")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"optimizer": partial(Normalised, lr=0.1)}, "company"),
+        ({"architecture": lambda: nn.Sequential(hidden(3), nn.BatchNorm1d(1))}, "axis"),
+        ({"architecture": lambda: nn.Sequential(hidden(3), nn.Dropout())}, "axis"),
+        ({"architecture": Forgetful}, "no forward today"),
+    ],
+)
+def test_what_cannot_be_an_ensemble_is_found_out(change: dict[str, Any], reason: str) -> None:
+    """An optimizer or a module for which one more axis is another thing is recognised, with the reason."""
+    told = why_not(replace(CURVE, **change))
+    assert told is not None
+    assert reason in told
+
+
+@pytest.mark.parametrize(
+    "optimizer", [partial(SGD, lr=0.01, momentum=0.9), partial(Adam, lr=0.01), RMSprop, by_name(Setter)]
+)
+def test_elementwise_optimizers_are_taken(optimizer: Callable[..., Stepper]) -> None:
+    """What does to each entry what it does to one is no reason to train one by one."""
+    assert why_not(replace(CURVE, optimizer=optimizer)) is None
