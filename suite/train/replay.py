@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from suite.train.tape import part_of
 
@@ -139,7 +139,7 @@ class _Binder:
         if changes or self.owners[node] is not node:
             return answer
         write = _writing(operation, args, kwargs, answer)
-        places = tree_map(partial(self._place, node), answer)
+        places = tree_map_only(Tensor, partial(self._place, node), answer)
         for place, part in zip(_parts(places), _parts(answer), strict=True):
             place.copy_(part)
         self.calls[node] = partial(write, out=places)
@@ -158,7 +158,8 @@ class _Binder:
 
 
 def _parts(answer: Any) -> tuple[Tensor, ...]:
-    return tuple(tree_leaves(answer))
+    """Return the tensors among an operation's answers; one that was not asked for is None."""
+    return tuple(part for part in tree_leaves(answer) if isinstance(part, Tensor))
 
 
 def _owners(kept: fx.GraphModule, inputs: Sequence[Tensor]) -> dict[fx.Node, fx.Node]:
