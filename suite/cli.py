@@ -167,7 +167,8 @@ def _collection(cases: Sequence[Path]) -> Collection:
 @click.option("--device", default="auto", show_default=True, help="Torch devices, as cpu,cuda; auto: all that is here.")
 @click.option("--dtype", default="all", show_default=True, help="float64,float32,bfloat16,float16 or all.")
 @click.option(
-    "--mode", help="eager, ensemble. Default: all seeds as an ensemble, and the first eagerly: the reference, timed."
+    "--mode",
+    help="eager, ensemble, compiled. Default: all seeds as an ensemble, and the first eagerly: the reference, timed.",
 )
 @click.option("--engine", type=click.Choice(["inline", "processes"]), default="inline", show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of one operation.")

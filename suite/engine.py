@@ -6,7 +6,7 @@ What is timed runs alone. The rows do not depend on the engine, time columns apa
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
@@ -16,8 +16,8 @@ from suite.case import Case
 from suite.discover import load
 from suite.draw import draw, generators_kept
 from suite.machine import Settings, applied
-from suite.plan import EAGER, ENSEMBLE, MODES, Cell, Plan
-from suite.train import eager, ensemble
+from suite.plan import COMPILED, EAGER, ENSEMBLE, Cell, Plan
+from suite.train import compiled, eager, ensemble
 from suite.train.suited import why_not
 from suite.trial import Trial
 
@@ -30,7 +30,7 @@ TIMED_STEPS = 2_000
 CHUNK_SEEDS = 4096
 """Seeds of an ensemble that are recorded together."""
 
-TRAINERS = {EAGER: eager.train, ENSEMBLE: ensemble.train}
+TRAINERS = {EAGER: eager.train, ENSEMBLE: ensemble.train, COMPILED: compiled.train}
 """What trains a cell's seeds, by mode."""
 
 
@@ -66,18 +66,35 @@ def train_plan(plan: Plan, settings: Settings, *, engine: Engine, done: Done) ->
 
 
 def suited(plan: Plan) -> tuple[Plan, tuple[str, ...]]:
-    """Return the plan with eager cells in place of ensembles that cannot be; and a sentence about each case."""
-    cases = {cell.case.name: cell.case for cell in plan.cells if cell.mode == ENSEMBLE}
-    reasons = {name: reason for name, case in cases.items() if (reason := why_not(case)) is not None}
-    cells = {
-        (cell.case.name, cell.device, cell.dtype, EAGER if cell.case.name in reasons else cell.mode): cell
-        for cell in sorted(plan.cells, key=lambda cell: not cell.short)  # a whole cell in place of its short twin
-    }
-    kept = [replace(cell, mode=mode) for (*_, mode), cell in cells.items()]
-    order = {key: place for place, key in enumerate((c.case.name, c.device, c.dtype) for c in plan.cells)}
-    kept.sort(key=lambda cell: (order[cell.case.name, cell.device, cell.dtype], MODES.index(cell.mode)))
-    notes = tuple(f"{name}: its seeds are trained one by one, since {reason}" for name, reason in reasons.items())
-    return replace(plan, cells=tuple(kept)), notes
+    """Return the plan with other modes in place of those that cannot be; and a sentence about each reason."""
+    together = {cell.case.name: cell.case for cell in plan.cells if cell.mode != EAGER}
+    apart = {name: reason for name, case in together.items() if (reason := why_not(case)) is not None}
+    devices = dict.fromkeys(cell.device for cell in plan.cells if cell.mode == COMPILED)
+    uncompiled = {device: reason for device in devices if (reason := compiled.no_compiler(device)) is not None}
+    notes = (
+        *(f"{name}: its seeds are trained one by one, since {reason}" for name, reason in apart.items()),
+        *(f"{device}: seeds are trained as an ensemble, since none compiles: {r}" for device, r in uncompiled.items()),
+    )
+    return replace(
+        plan, cells=_merged(replace(cell, mode=_mode(cell, apart, uncompiled)) for cell in plan.cells)
+    ), notes
+
+
+def _mode(cell: Cell, apart: Collection[str], uncompiled: Collection[str]) -> str:
+    """Return the mode in which a cell can be trained, given the cases and devices for which not every one is."""
+    if cell.case.name in apart:
+        return EAGER
+    return ENSEMBLE if cell.mode == COMPILED and cell.device in uncompiled else cell.mode
+
+
+def _merged(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+    """Keep one cell for each case, device, dtype and mode, where it first stood: the whole one, not its short twin."""
+    kept: dict[tuple[str, str, str, str], Cell] = {}
+    for cell in cells:
+        key = cell.case.name, cell.device, cell.dtype, cell.mode
+        if key not in kept or kept[key].short:
+            kept[key] = cell
+    return tuple(kept.values())
 
 
 def _trainer(settings: Settings) -> Callable[[Chunk], list[Trial]]:
@@ -91,7 +108,7 @@ def _trainer(settings: Settings) -> Callable[[Chunk], list[Trial]]:
 def chop(plan: Plan, done: Done) -> Iterator[Chunk]:
     """Cut each cell's seeds, those done left out, into chunks: of so many lanes, or of ``CHUNK_STEPS`` steps."""
     for cell in plan.cells:
-        size = CHUNK_SEEDS if cell.mode == ENSEMBLE else max(1, CHUNK_STEPS // cell.steps)
+        size = max(1, CHUNK_STEPS // cell.steps) if cell.mode == EAGER else CHUNK_SEEDS
         left = [seed for seed in cell.seeds if not done(cell, seed)]
         for start in range(0, len(left), size):
             yield Chunk(cell=cell, seeds=tuple(left[start : start + size]))
@@ -102,7 +119,7 @@ def split(chunks: Sequence[Chunk]) -> tuple[list[Chunk], list[Chunk]]:
     alone, together = [], []
     for chunk in chunks:
         first = chunk.cell.seeds[0]
-        timed = 0 if chunk.cell.mode == ENSEMBLE else max(1, min(TIMED_SEEDS, TIMED_STEPS // chunk.cell.steps))
+        timed = max(1, min(TIMED_SEEDS, TIMED_STEPS // chunk.cell.steps)) if chunk.cell.mode == EAGER else 0
         early = tuple(seed for seed in chunk.seeds if seed < first + timed)
         late = tuple(seed for seed in chunk.seeds if seed >= first + timed)
         alone += [replace(chunk, seeds=early)] * bool(early)

@@ -14,8 +14,8 @@ from suite.machine import unavailable
 from suite.version import case_version
 
 DTYPES = ("float64", "float32", "bfloat16", "float16")
-EAGER, ENSEMBLE = MODES = ("eager", "ensemble")
-"""The documents' loop, one seed at a time; and all seeds as one more axis."""
+EAGER, ENSEMBLE, COMPILED = MODES = ("eager", "ensemble", "compiled")
+"""The documents' loop, one seed at a time; all seeds as one more axis; and the same, compiled."""
 AUTO = "auto"
 AUTO_DEVICES = ("cpu", "cuda")
 """What ``auto`` looks for."""
@@ -102,7 +102,7 @@ def make_plan(
             seeds=chosen[:REFERENCE_SEEDS] if modes is None and mode == EAGER else chosen,
             short=modes is None and mode == EAGER,
         )
-        for case, device, dtype, mode in product(cases, devices, dtypes, MODES if modes is None else modes)
+        for case, device, dtype, mode in product(cases, devices, dtypes, (EAGER, ENSEMBLE) if modes is None else modes)
     )
     return Plan(cells=tuple(cells), skipped=tuple(skipped))
 

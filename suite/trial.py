@@ -46,6 +46,8 @@ class Trial:
     """Loss after the last update, computed in float64 from the network's outputs."""
     train_seconds: float
     """Wall time of the training loop that the trial was part of."""
+    compile_seconds: float
+    """Wall time of compiling its step, which the loop's leaves out; 0 where nothing is compiled."""
     seeds_together: int
     """Trials that this loop trained."""
     yardstick_seconds: float

@@ -15,7 +15,7 @@ from suite.errors import SuiteError
 from suite.plan import DTYPES
 from suite.trial import Status
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Of every file in a run folder; a file of another version is refused."""
 
 FLOAT, WHOLE, SEED, TEXT = "float64", "int64", "uint64", "str"
@@ -86,6 +86,7 @@ TRIALS = Table(
         "first_loss": FLOAT,
         "final_loss": FLOAT,
         "train_seconds": FLOAT,
+        "compile_seconds": FLOAT,
         "seeds_together": WHOLE,
         "yardstick_seconds": FLOAT,
         "data_norm": FLOAT,

@@ -1,13 +1,14 @@
 """All seeds of a chunk together: the same module, the same autograd, the same optimizer, one more axis.
 
 Each seed is a lane (:mod:`suite.train.lanes`). Lanes never meet, and their number is filled up to a
-multiple of :data:`BLOCK`, so that a seed's bits do not depend on its company.
+multiple of a block, so that a seed's bits do not depend on its company.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 from time import perf_counter
@@ -34,8 +35,8 @@ BLOCK = 64
 HALF_BLOCK = 32
 """Or, for a network too large for a block to fit, this."""
 MOST_LANES = 4096
-LARGEST = 512 * 1024
-"""Bytes of the largest tensor of a step: a core keeps a few of these near, and what is far takes twice the time."""
+LARGEST_TENSOR = 512 * 1024
+"""Bytes of a step's largest tensor: a core keeps a few of these near, and what is far takes twice the time."""
 
 Wide = dict[str, Tensor]
 """Tensors by parameter, ``(*shape, lanes)``."""
@@ -46,40 +47,34 @@ def train(cell: Cell, seeds: Sequence[int], *, timed: bool = True) -> list[Trial
 
     ``timed`` False: other work runs beside this, and the yardstick is left out.
     """
-    return guarded(_train, cell, seeds, timed=timed)
+    return guarded(trained(Ensemble), cell, seeds, timed=timed)
 
 
-def _train(cell: Cell, seeds: Sequence[int], *, timed: bool) -> list[Trial]:
-    bench = prepare(cell)
-    with collector_paused():
-        left, seconds = follow(bench, seeds)
-        beside = yardstick_seconds(seconds) if timed else math.nan
-    seen = trajectories(bench, left, {twin.case.name: _twin(twin, seeds) for twin in bench.twins})
-    times = [Times(train=seconds, yardstick=beside, together=len(seeds))] * len(seeds)
-    return list(trials(cell, bench, left, seen, times))
+def trained(kind: type[Ensemble]) -> Callable[..., list[Trial]]:
+    """Return what trains seeds by ensembles of a kind."""
+
+    def train_together(cell: Cell, seeds: Sequence[int], *, timed: bool) -> list[Trial]:
+        bench = prepare(cell)
+        with collector_paused():
+            left, times = follow(bench, seeds, kind)
+            beside = yardstick_seconds(times.train) if timed else math.nan
+        seen = trajectories(bench, left, {twin.case.name: _twin(twin, seeds, kind) for twin in bench.twins})
+        return list(trials(cell, bench, left, seen, [replace(times, yardstick=beside)] * len(seeds)))
+
+    return train_together
 
 
-def _twin(bench: Bench, seeds: Sequence[int]) -> Trajectories:
-    left, _ = follow(bench, seeds)
+def _twin(bench: Bench, seeds: Sequence[int], kind: type[Ensemble]) -> Trajectories:
+    left, _ = follow(bench, seeds, kind)
     return trajectories(bench, left, {})
 
 
-def follow(bench: Bench, seeds: Sequence[int]) -> tuple[Left, float]:
-    """Train seeds, as many at a time as fit; return what they leave, seeds first, and the loops' seconds."""
-    ensemble = fitting(bench, seeds)
+def follow(bench: Bench, seeds: Sequence[int], kind: type[Ensemble] | None = None) -> tuple[Left, Times]:
+    """Train seeds, as many at a time as fit; return what they leave, seeds first, and the loops' time."""
+    ensemble = (kind or Ensemble).fitting(bench, seeds)
     groups = [seeds[start : start + ensemble.lanes] for start in range(0, len(seeds), ensemble.lanes)]
     lefts, seconds = zip(*(ensemble.follow(group) for group in groups), strict=True)
-    return join(lefts), sum(seconds)
-
-
-def fitting(bench: Bench, seeds: Sequence[int]) -> Ensemble:
-    """Return an ensemble of as many lanes as these seeds need and the processor's cache holds."""
-    wanted = min(MOST_LANES, -(-len(seeds) // BLOCK) * BLOCK)
-    ensemble = Ensemble(bench, seeds, wanted)
-    fit = LARGEST * wanted // ensemble.largest
-    if fit >= wanted:
-        return ensemble
-    return Ensemble(bench, seeds, max(HALF_BLOCK, fit // BLOCK * BLOCK))
+    return join(lefts), Times(train=sum(seconds), compiling=ensemble.compile_seconds, together=len(seeds))
 
 
 def draw_wide(case: Case, seeds: Sequence[int], lanes: int) -> Wide:
@@ -92,6 +87,14 @@ def draw_wide(case: Case, seeds: Sequence[int], lanes: int) -> Wide:
 class Ensemble:
     """A network, its loss and its gradient, recorded once on so many lanes, to train group after group of seeds."""
 
+    @classmethod
+    def fitting(cls, bench: Bench, seeds: Sequence[int]) -> Ensemble:
+        """Return an ensemble of as many lanes as these seeds need and the processor's cache holds."""
+        wanted = min(MOST_LANES, -(-len(seeds) // BLOCK) * BLOCK)
+        ensemble = cls(bench, seeds, wanted)
+        fit = LARGEST_TENSOR * wanted // ensemble.largest
+        return ensemble if fit >= wanted else cls(bench, seeds, max(HALF_BLOCK, fit // BLOCK * BLOCK))
+
     def __init__(self, bench: Bench, seeds: Sequence[int], lanes: int) -> None:
         """Record one step from the first of ``seeds``."""
         self.bench, self.lanes = bench, lanes
@@ -101,6 +104,7 @@ class Ensemble:
             for name, value in self.network.named_parameters()
         }
         self.values = [value.detach() for value in self.parameters.values()]
+        self.compile_seconds = 0.0
         self.update: Update
         self.borrows = False
         """Whether the optimizer is one of torch's own, which keep no gradient that is not theirs to keep."""
@@ -124,12 +128,12 @@ class Ensemble:
         self.network.train()
         initial = self._values()
         synchronise(self.bench.device)
-        start = perf_counter()
+        start = perf_counter() - self.compile_seconds
         first, curve = self._first_step()
         for here, there in pairwise(marks(self.bench.case.steps)):
             curve.append(self.advance(there - here).clone())
         synchronise(self.bench.device)
-        seconds = perf_counter() - start
+        seconds = perf_counter() - start - self.compile_seconds
         return self._left(seeds, {"drawn": drawn, "initial": initial, **first}, torch.stack(curve, dim=1)), seconds
 
     def _first_step(self) -> tuple[dict[str, Wide], list[Tensor]]:

@@ -78,7 +78,8 @@ class Times:
     """How long one training loop took, in seconds, and how many seeds it trained."""
 
     train: float
-    yardstick: float
+    yardstick: float = math.nan
+    compiling: float = 0.0
     together: int = 1
 
 
@@ -154,6 +155,7 @@ def trials(cell: Cell, bench: Bench, left: Left, seen: Trajectories, times: Sequ
             first_loss=float(seen.curve[row, 0]),
             final_loss=final_loss,
             train_seconds=times[row].train,
+            compile_seconds=times[row].compiling,
             seeds_together=times[row].together,
             yardstick_seconds=times[row].yardstick,
             data_norm=data_norm,
@@ -204,6 +206,7 @@ def failed(cell: Cell, seed: int, reason: str) -> Trial:
         first_loss=nothing,
         final_loss=nothing,
         train_seconds=nothing,
+        compile_seconds=nothing,
         seeds_together=1,
         yardstick_seconds=nothing,
         data_norm=nothing,

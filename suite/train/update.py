@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.optim import SGD
 from torch.utils._pytree import tree_leaves
 
@@ -15,8 +15,8 @@ from suite.train.tape import Tape
 
 STEADY = (SGD,)
 """Optimizers of torch's that keep no count of their steps, so that one update is like the next."""
-OTHER_THAN_LATER = 1
-"""Updates that may differ from those after them: the first makes the optimizer's state."""
+WATCHED = (2, 3)
+"""The updates that are watched; the first makes the optimizer's state, and may be another."""
 
 
 class Update:
@@ -29,9 +29,16 @@ class Update:
     def __init__(self, optimizer: Stepper, parameters: Sequence[nn.Parameter]) -> None:
         """Take a fresh optimizer and what it updates; gradients lie in the same tensors at every update."""
         self.optimizer, self.parameters = optimizer, parameters
-        self.watched: list[tuple[Tape, list[Tensor]]] = []
+        self.watched: list[Tape] = []
         self.made = 0
+        self.steady: fx.GraphModule | None = None
+        """One update, as a function of the parameters, their gradients and the optimizer's state."""
         self.replay: Replay | None = None
+
+    @property
+    def still_watched(self) -> int:
+        """Return how many of the next updates must be made here, before it is known whether they are steady."""
+        return max(0, WATCHED[-1] - self.made) if type(self.optimizer) in STEADY else 0
 
     def __call__(self) -> None:
         """Update the parameters from their gradients."""
@@ -39,22 +46,24 @@ class Update:
             self.replay()
             return
         self.made += 1
-        if type(self.optimizer) in STEADY and OTHER_THAN_LATER < self.made <= OTHER_THAN_LATER + 2:
+        if type(self.optimizer) in STEADY and self.made in WATCHED:
             self._watch()
         else:
             self.optimizer.step()
 
     def _watch(self) -> None:
         gradients = [value.grad for value in self.parameters if value.grad is not None]
-        tensors = [*self.parameters, *gradients, *self._state()]
+        tensors = [*self.parameters, *gradients, *self.state()]
         kept = Tape(tensors)
         with kept:
             self.optimizer.step()
-        self.watched.append((kept, tensors))
-        texts = {str(tape.graph) for tape, _ in self.watched}
-        if len(self.watched) > 1 and len(texts) == 1 and not kept.constants:
-            self.replay = Replay(kept.finish([]), tensors)
+        self.watched.append(kept)
+        texts = {str(tape.graph) for tape in self.watched}
+        if len(self.watched) == len(WATCHED) and len(texts) == 1 and not kept.constants:
+            self.steady = kept.finish([])
+            self.replay = Replay(self.steady, tensors)
 
-    def _state(self) -> list[Tensor]:
+    def state(self) -> list[Tensor]:
+        """Return the tensors that the optimizer keeps, in order."""
         state: Any = getattr(self.optimizer, "state", {})
         return [value for value in tree_leaves(list(state.values())) if isinstance(value, Tensor)]
