@@ -129,11 +129,11 @@ def list_cases(claims: bool, cases: tuple[Path, ...], as_json: bool) -> int:
     \b
     Example: suite list --claims
     """
-    from suite.report.claims import case_rows, claim_rows
+    from suite.catalogue import Listing, catalogued
     from suite.report.escape import plain
 
-    collection = _collection(cases)
-    rows = claim_rows(collection) if claims else case_rows(collection.cases)
+    listing = Listing.CLAIMS if claims else Listing.CASES
+    rows = catalogued(listing, _roots(cases), lambda: _rows(cases, claims=claims))
     if as_json:
         click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
@@ -142,22 +142,35 @@ def list_cases(claims: bool, cases: tuple[Path, ...], as_json: bool) -> int:
     return 0
 
 
+def _rows(cases: Sequence[Path], *, claims: bool) -> list[dict[str, object]]:
+    from suite.report.claims import case_rows, claim_rows
+
+    collection = _collection(cases)
+    return claim_rows(collection) if claims else case_rows(collection.cases)
+
+
 def _listed(rows: Sequence[dict[str, Any]], *, claims: bool) -> Iterator[str]:
+    if claims:
+        for row in rows:
+            yield f"{row['claim']:<4} {row['case']}: {row['says']}"
+            yield from (f"       - {told}" for told in row["expected"])
+        return
     from tabulate import tabulate
 
-    if not claims:
-        flat = [{**row, "claims": " ".join(row["claims"])} for row in rows]
-        yield from tabulate(flat, headers="keys", disable_numparse=[0, 1]).splitlines()
-        return
-    for row in rows:
-        yield f"{row['claim']:<4} {row['case']}: {row['says']}"
-        yield from (f"       - {told}" for told in row["expected"])
+    flat = [{**row, "claims": " ".join(row["claims"])} for row in rows]
+    yield from tabulate(flat, headers="keys", disable_numparse=[0, 1]).splitlines()
 
 
 def _collection(cases: Sequence[Path]) -> Collection:
-    from suite.discover import discover, documented
+    from suite.discover import discover
 
-    return discover(list(cases) or [documented()])
+    return discover(_roots(cases))
+
+
+def _roots(cases: Sequence[Path]) -> list[Path]:
+    from suite.discover import documented
+
+    return list(cases) or [documented()]
 
 
 @main.command()
