@@ -182,7 +182,13 @@ def _roots(cases: Sequence[Path]) -> list[Path]:
 @click.option(
     "--mode", help="eager, ensemble. Default: all seeds as an ensemble, and the first eagerly: the reference, timed."
 )
-@click.option("--engine", type=click.Choice(["inline", "processes"]), default="inline", show_default=True)
+@click.option(
+    "--engine",
+    metavar="[inline|processes|dask://HOST:PORT]",
+    default="inline",
+    show_default=True,
+    help="Where: one after the other, on all cores, or on a Dask scheduler's workers; what is timed runs here, alone.",
+)
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of one operation.")
 @click.option("--tf32", is_flag=True, help="Allow reduced-precision matrix products on CUDA.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder. Default: a new one in results/runs.")
@@ -230,7 +236,7 @@ def _task(
     resume: bool,
 ) -> Task:
     """Read the options of a run, every fault of theirs at once."""
-    from suite.engine import Engine, suited
+    from suite.engine import parse_engine, suited
     from suite.errors import gather
     from suite.machine import Settings
     from suite.plan import DTYPES, MODES, make_plan, parse_choice, parse_devices, parse_seeds
@@ -242,6 +248,7 @@ def _task(
         chosen_seeds = reading(lambda: None if seeds is None else parse_seeds(seeds))
         chosen_dtypes = reading(lambda: parse_choice("--dtype", dtype, DTYPES))
         chosen_modes = reading(lambda: None if mode is None else parse_choice("--mode", mode, MODES))
+        chosen_engine = reading(lambda: parse_engine(engine))
         devices = reading(lambda: parse_devices(device))
         collection = reading(lambda: _collection(cases))
         selected = reading(lambda: collection.select(case)) if collection else ()
@@ -256,7 +263,7 @@ def _task(
         plan=plan,
         notes=notes,
         settings=Settings(threads=threads, tf32=tf32),
-        engine=Engine(engine),
+        engine=chosen_engine,
         folder=out or new_folder(),
         resume=resume,
     )

@@ -18,7 +18,7 @@ from suite.machine import Machine
 from suite.records import Recorder
 from suite.trial import Manifest, Trial
 
-HEAVY = {"torch", "pandas", "pandera", "scipy", "pydantic", "joblib", "rich"}
+HEAVY = {"torch", "pandas", "pandera", "scipy", "pydantic", "joblib", "rich", "distributed"}
 
 
 def modules_of(room: str) -> list[str]:
