@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
+from logging import CRITICAL, getLogger
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock
@@ -102,7 +103,7 @@ class Cluster:
         except (OSError, TimeoutError) as error:
             hint = f"start one with: dask scheduler --port {self.address.rpartition(':')[2]}"
             raise SuiteError(f"{self}: no scheduler answers there; {hint}") from error
-        with client:
+        with _quiet(), client:
             try:
                 client.wait_for_workers(1, timeout=REACH_SECONDS)
             except TimeoutError as error:
@@ -115,6 +116,19 @@ class Cluster:
     def no_worker(self) -> str:
         """Say what to do where there is none."""
         return f"the scheduler has no workers; start some with: dask worker {self.address} --nthreads 1"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask from logging tracebacks of a connection that is lost; the run tells it in a sentence."""
+    levels = {handler: handler.level for handler in getLogger("distributed").handlers}
+    for handler in levels:
+        handler.setLevel(CRITICAL)
+    try:
+        yield
+    finally:
+        for handler, level in levels.items():
+            handler.setLevel(level)
 
 
 def _read(answer: Any) -> Sequence[str]:

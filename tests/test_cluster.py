@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import replace
+from io import StringIO
+from logging import StreamHandler, getLogger
 from pathlib import Path
 from threading import Lock
 from types import SimpleNamespace
@@ -450,6 +452,21 @@ def test_a_worker_that_cannot_look_says_why() -> None:
         "cannot run this suite: ModuleNotFoundError: No module named 'suite'"
     ]
     assert room._read(["a fault"]) == ["a fault"]
+
+
+def test_dask_logs_nothing_of_what_a_sentence_tells() -> None:
+    """While a run goes on, tracebacks of lost connections are not logged; before and after it, they are."""
+    written = StringIO()
+    handler, log = StreamHandler(written), getLogger("distributed.client")
+    getLogger("distributed").addHandler(handler)
+    try:
+        log.error("before")
+        with room._quiet():
+            log.error("between")
+        log.error("after")
+    finally:
+        getLogger("distributed").removeHandler(handler)
+    assert written.getvalue().split() == ["before", "after"]
 
 
 def test_what_is_no_fault_of_the_cluster_is_raised_as_it_is() -> None:
