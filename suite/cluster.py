@@ -253,7 +253,7 @@ class _Errands:
         except KilledWorker as error:
             result = None
             if losses == MOST_LOSSES:
-                raise SuiteError(f"{self.cluster}: gave up after {losses + 1} times: {told(error)}") from error
+                raise SuiteError(f"{self.cluster}: whichever worker had one chunk was lost: {told(error)}") from error
             self._send(job, losses + 1)
         except (ImportError, AttributeError) as error:
             raise SuiteError(f"{self.cluster}: a worker cannot run this suite: {told(error)}") from error

@@ -378,8 +378,9 @@ class Answer:
         self.key, self.planned = key, planned
 
     def add_done_callback(self, call: Callable[[Answer], None]) -> None:
-        """Be done."""
-        call(self)
+        """Be done, if anything is planned."""
+        if self.planned:
+            call(self)
 
     def result(self, timeout: float) -> bytes:
         """Return or raise what was planned."""
@@ -422,7 +423,9 @@ def test_a_job_is_sent_again_a_few_times() -> None:
     office = Office(LOST, b"one", *[LOST] * (room.MOST_LOSSES - 1), b"two")
     assert answered(office, 2) == [b"one", b"two"]
     assert office.sent == 2 + room.MOST_LOSSES
-    with pytest.raises(SuiteError, match=r"^dask://a:1: gave up after 5 times: KilledWorker: Attempted to run"):
+    with pytest.raises(
+        SuiteError, match=r"^dask://a:1: whichever worker had one chunk was lost: KilledWorker: Attempted to run"
+    ):
         answered(Office(*[LOST] * (room.MOST_LOSSES + 1)), 1)
 
 
@@ -431,6 +434,13 @@ def test_a_result_that_is_lost_on_its_way_is_waited_for() -> None:
     assert answered(Office(TimeoutError(), TimeoutError(), b"one"), 1) == [b"one"]
     with pytest.raises(SuiteError, match="has no workers"):
         answered(Office(TimeoutError(), workers=0), 1)
+
+
+def test_silence_without_workers_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing comes back, and nobody is there from whom it could, nothing more is waited for."""
+    monkeypatch.setattr(room, "PATIENCE_SECONDS", 0.01)
+    with pytest.raises(SuiteError, match=r"has no workers; .*; then --resume completes the run$"):
+        answered(Office(workers=0), 1)
 
 
 def test_a_scheduler_that_is_lost_ends_the_run() -> None:
