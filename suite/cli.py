@@ -129,11 +129,11 @@ def list_cases(claims: bool, cases: tuple[Path, ...], as_json: bool) -> int:
     \b
     Example: suite list --claims
     """
-    from suite.report.claims import case_rows, claim_rows
+    from suite.catalogue import Listing, catalogued
     from suite.report.escape import plain
 
-    collection = _collection(cases)
-    rows = claim_rows(collection) if claims else case_rows(collection.cases)
+    listing = Listing.CLAIMS if claims else Listing.CASES
+    rows = catalogued(listing, _roots(cases), lambda: _rows(cases, claims=claims))
     if as_json:
         click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
@@ -142,22 +142,35 @@ def list_cases(claims: bool, cases: tuple[Path, ...], as_json: bool) -> int:
     return 0
 
 
+def _rows(cases: Sequence[Path], *, claims: bool) -> list[dict[str, object]]:
+    from suite.report.claims import case_rows, claim_rows
+
+    collection = _collection(cases)
+    return claim_rows(collection) if claims else case_rows(collection.cases)
+
+
 def _listed(rows: Sequence[dict[str, Any]], *, claims: bool) -> Iterator[str]:
+    if claims:
+        for row in rows:
+            yield f"{row['claim']:<4} {row['case']}: {row['says']}"
+            yield from (f"       - {told}" for told in row["expected"])
+        return
     from tabulate import tabulate
 
-    if not claims:
-        flat = [{**row, "claims": " ".join(row["claims"])} for row in rows]
-        yield from tabulate(flat, headers="keys", disable_numparse=[0, 1]).splitlines()
-        return
-    for row in rows:
-        yield f"{row['claim']:<4} {row['case']}: {row['says']}"
-        yield from (f"       - {told}" for told in row["expected"])
+    flat = [{**row, "claims": " ".join(row["claims"])} for row in rows]
+    yield from tabulate(flat, headers="keys", disable_numparse=[0, 1]).splitlines()
 
 
 def _collection(cases: Sequence[Path]) -> Collection:
-    from suite.discover import discover, documented
+    from suite.discover import discover
 
-    return discover(list(cases) or [documented()])
+    return discover(_roots(cases))
+
+
+def _roots(cases: Sequence[Path]) -> list[Path]:
+    from suite.discover import documented
+
+    return list(cases) or [documented()]
 
 
 @main.command()
@@ -170,7 +183,13 @@ def _collection(cases: Sequence[Path]) -> Collection:
     "--mode",
     help="eager, ensemble, compiled. Default: all seeds as an ensemble, and the first eagerly: the reference, timed.",
 )
-@click.option("--engine", type=click.Choice(["inline", "processes"]), default="inline", show_default=True)
+@click.option(
+    "--engine",
+    metavar="[inline|processes|dask://HOST:PORT]",
+    default="inline",
+    show_default=True,
+    help="Where: one after the other, on all cores, or on a Dask scheduler's workers; what is timed runs here, alone.",
+)
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of one operation.")
 @click.option("--tf32", is_flag=True, help="Allow reduced-precision matrix products on CUDA.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder. Default: a new one in results/runs.")
@@ -218,7 +237,7 @@ def _task(
     resume: bool,
 ) -> Task:
     """Read the options of a run, every fault of theirs at once."""
-    from suite.engine import Engine, suited
+    from suite.engine import parse_engine, suited
     from suite.errors import gather
     from suite.machine import Settings
     from suite.plan import DTYPES, MODES, make_plan, parse_choice, parse_devices, parse_seeds
@@ -230,6 +249,7 @@ def _task(
         chosen_seeds = reading(lambda: None if seeds is None else parse_seeds(seeds))
         chosen_dtypes = reading(lambda: parse_choice("--dtype", dtype, DTYPES))
         chosen_modes = reading(lambda: None if mode is None else parse_choice("--mode", mode, MODES))
+        chosen_engine = reading(lambda: parse_engine(engine))
         devices = reading(lambda: parse_devices(device))
         collection = reading(lambda: _collection(cases))
         selected = reading(lambda: collection.select(case)) if collection else ()
@@ -244,7 +264,7 @@ def _task(
         plan=plan,
         notes=notes,
         settings=Settings(threads=threads, tf32=tf32),
-        engine=Engine(engine),
+        engine=chosen_engine,
         folder=out or new_folder(),
         resume=resume,
     )

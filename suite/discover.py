@@ -206,14 +206,18 @@ def _nearest(name: str, known: Sequence[str]) -> str:
     return f'; did you mean "{match[0]}"?' if match else ""
 
 
+def claims_places(root: Path) -> list[Path]:
+    """Return the folders whose claims the cases under ``root`` may cite, the nearest first."""
+    return [root, *list(root.resolve().parents)[:CLAIMS_ABOVE]]
+
+
 def read_claims(root: Path) -> list[Claim]:
     """Read the claims that the cases under ``root`` may cite; none if neither it nor the folders above have any.
 
     Raises:
         SuiteError: if the file is no TOML or a claim in it is not whole.
     """
-    places = [root, *list(root.resolve().parents)[:CLAIMS_ABOVE]]
-    file = next((place / CLAIMS_FILE for place in places if (place / CLAIMS_FILE).is_file()), None)
+    file = next((place / CLAIMS_FILE for place in claims_places(root) if (place / CLAIMS_FILE).is_file()), None)
     if file is None:
         return []
     try:

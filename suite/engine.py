@@ -1,4 +1,4 @@
-"""Where cells are trained: here one after the other, or in worker processes.
+"""Where cells are trained: here one after the other, in worker processes, or on the workers of a cluster.
 
 What is timed runs alone. The rows do not depend on the engine, time columns apart.
 """
@@ -6,24 +6,27 @@ What is timed runs alone. The rows do not depend on the engine, time columns apa
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from suite.case import Case
-from suite.discover import load
+from suite.cluster import Cluster
+from suite.discover import documented, load
 from suite.draw import draw, generators_kept
+from suite.errors import SuiteError
 from suite.machine import Settings, applied
 from suite.plan import COMPILED, EAGER, ENSEMBLE, Cell, Plan
 from suite.train import compiled, eager, ensemble
 from suite.train.suited import why_not
 from suite.trial import Trial
+from suite.version import case_version
 
 CHUNK_STEPS = 10_000
 """Steps trained between two writes to the run folder; a kill loses no more than this much work."""
-TIMED_SEEDS = 20
+TIMED_SEEDS = 24
 """Seeds of a cell that are timed, alone, before worker processes train the rest."""
 TIMED_STEPS = 2_000
 """Unless so many seeds take more steps than this; then fewer, but one."""
@@ -35,10 +38,24 @@ TRAINERS = {EAGER: eager.train, ENSEMBLE: ensemble.train, COMPILED: compiled.tra
 
 
 class Engine(StrEnum):
-    """Where cells are trained."""
+    """Where cells are trained on this machine."""
 
     INLINE = "inline"
     PROCESSES = "processes"
+
+
+def parse_engine(text: str) -> Engine | Cluster:
+    """Read "inline", "processes" or "dask://HOST:PORT".
+
+    Raises:
+        SuiteError: if it is none of them.
+    """
+    if text in list(Engine):
+        return Engine(text)
+    cluster = Cluster.read(text)
+    if cluster is None:
+        raise SuiteError(f'--engine "{text}" is not known; choose inline, processes or dask://HOST:PORT')
+    return cluster
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +71,23 @@ Done = Callable[[Cell, int], bool]
 """Tells whether a cell's seed was trained already."""
 
 
-def train_plan(plan: Plan, settings: Settings, *, engine: Engine, done: Done) -> Iterator[list[Trial]]:
+def check_engine(engine: Engine | Cluster, plan: Plan, settings: Settings) -> None:
+    """Look, before anything is recorded, whether the engine can train the plan.
+
+    Raises:
+        SuiteError: if it is a cluster that cannot be reached, or whose workers would compute something else.
+    """
+    if isinstance(engine, Cluster):
+        engine.check(_devices(plan), settings)
+
+
+def _devices(plan: Plan) -> list[str]:
+    return list(dict.fromkeys(cell.device for cell in plan.cells))
+
+
+def train_plan(
+    plan: Plan, settings: Settings, *, engine: Engine | Cluster, done: Done
+) -> Generator[list[Trial], None, None]:
     """Train what is not done yet; give each chunk's trials as it finishes, in any order."""
     chunks = list(chop(plan, done))
     if engine is Engine.INLINE:
@@ -62,7 +95,12 @@ def train_plan(plan: Plan, settings: Settings, *, engine: Engine, done: Done) ->
         return
     alone, together = split(chunks)
     yield from map(_trainer(settings), alone)
-    yield from _in_processes(sorted(together, key=_work, reverse=True), settings)
+    together.sort(key=_work, reverse=True)
+    if isinstance(engine, Cluster):
+        errands = [_Errand.of(chunk) for chunk in together]
+        yield from engine.each(partial(_train_elsewhere, settings=settings), errands, _devices(plan), settings)
+    else:
+        yield from _in_processes(together, settings)
 
 
 def suited(plan: Plan) -> tuple[Plan, tuple[str, ...]]:
@@ -147,6 +185,7 @@ class _Errand:
     """A chunk as it travels to another process: the case by file and name, since code does not travel."""
 
     file: str
+    """Of a documented case, as it lies among them: another machine may have them elsewhere."""
     name: str
     version: str
     device: str
@@ -159,7 +198,7 @@ class _Errand:
     def of(cls, chunk: Chunk) -> _Errand:
         cell = chunk.cell
         return cls(
-            file=cell.case.file,
+            file=_among_documented(Path(cell.case.file)),
             name=cell.case.name,
             version=cell.version,
             device=cell.device,
@@ -170,9 +209,13 @@ class _Errand:
         )
 
     def cell(self) -> Cell:
-        """Find the case again in this process."""
+        """Find the case again in this process.
+
+        Raises:
+            SuiteError: if its file is not here, or declares something else.
+        """
         return Cell(
-            case=_cases(self.file)[self.name],
+            case=_found(documented() / self.file, self.name, self.version),
             version=self.version,
             device=self.device,
             dtype=self.dtype,
@@ -182,9 +225,27 @@ class _Errand:
         )
 
 
+def _among_documented(file: Path) -> str:
+    root = documented().resolve()
+    return str(file.relative_to(root) if file.is_relative_to(root) else file)
+
+
+def _found(file: Path, name: str, version: str) -> Case:
+    """Load a case; once more, if the file was loaded in this process before it became what it is."""
+    nothing = None, "none"
+    case, found = _cases(file).get(name, nothing)
+    if found != version:
+        _cases.cache_clear()
+        case, found = _cases(file).get(name, nothing)
+    if case is None or found != version:
+        raise SuiteError(f"{file}: {name} has version {found}, where version {version} is to be trained")
+    return case
+
+
 @cache
-def _cases(file: str) -> dict[str, Case]:
-    return {case.name: case for case in load(Path(file))}
+def _cases(file: Path) -> dict[str, tuple[Case, str]]:
+    """Return a file's cases by name, with the versions that they have as they are loaded now."""
+    return {case.name: (case, case_version(case)) for case in load(file)}
 
 
 def _train_elsewhere(errand: _Errand, settings: Settings) -> list[Trial]:

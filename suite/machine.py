@@ -95,10 +95,10 @@ class Machine:
         return {**self.facts(device), "python": self.python, "system": self.system, "cores": str(self.cores)}
 
 
-def differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:
+def differences(ours: Mapping[str, str], theirs: Mapping[str, str], other: str = "baseline") -> str:
     """Say what differs between two sets of facts, as "threads 4 (baseline: 1)"."""
     names = [name for name in dict.fromkeys([*ours, *theirs]) if ours.get(name) != theirs.get(name)]
-    return ", ".join(f"{name} {ours.get(name, 'unset')} (baseline: {theirs.get(name, 'unset')})" for name in names)
+    return ", ".join(f"{name} {ours.get(name, 'unset')} ({other}: {theirs.get(name, 'unset')})" for name in names)
 
 
 def _hash(facts: Mapping[str, str]) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 
 from suite.case import Case
+from suite.cluster import Cluster
 from suite.discover import Collection, documented, folder
-from suite.engine import Engine, done_in, nothing_done, train_plan
+from suite.engine import Engine, check_engine, done_in, nothing_done, train_plan
 from suite.expect import Expectation
 from suite.machine import Settings, fingerprint
 from suite.plan import Plan
@@ -32,7 +34,7 @@ class Task:
     collection: Collection
     plan: Plan
     settings: Settings
-    engine: Engine
+    engine: Engine | Cluster
     folder: Path
     notes: tuple[str, ...] = ()
     """What is done otherwise than asked, and why."""
@@ -48,14 +50,16 @@ def execute(task: Task, watch: Callable[[Sequence[Trial]], None]) -> Path:
     """Train what the task's run still lacks and record it; ``watch`` sees every chunk of trials.
 
     Raises:
-        SuiteError: if the folder cannot be written or resumed.
+        SuiteError: if the folder cannot be written or resumed, or the engine is not there.
     """
+    check_engine(task.engine, task.plan, task.settings)
     machine = fingerprint(dict.fromkeys(cell.device for cell in task.plan.cells), task.settings)
     begin = Recorder.resume if task.resume else Recorder
     recorder = begin(task.folder, manifest_of(task), machine)
-    for trials in train_plan(task.plan, task.settings, engine=task.engine, done=done_in(recorder.done)):
-        recorder.append(trials)
-        watch(trials)
+    with closing(train_plan(task.plan, task.settings, engine=task.engine, done=done_in(recorder.done))) as chunks:
+        for trials in chunks:
+            recorder.append(trials)
+            watch(trials)
     recorder.finish()
     return task.folder
 

@@ -190,7 +190,15 @@ def _planned(trials: Sequence[Trial]) -> PlannedCell:
 
 
 @pytest.fixture
-def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the test, and the processes that it starts, an empty folder for what is kept between calls."""
+    home = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+    return home / "suite"
+
+
+@pytest.fixture
+def invoke(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Run the command line in this process, in the test's own folder: ``invoke("run", "--seeds", "3")``."""
     monkeypatch.chdir(tmp_path)
 

@@ -18,8 +18,21 @@ from torch.optim import SGD
 
 from suite import engine
 from suite.case import Case, fixed
-from suite.discover import load
-from suite.engine import Chunk, Engine, chop, done_in, nothing_done, split, suited, train_plan
+from suite.cluster import Cluster
+from suite.discover import discover, documented, load
+from suite.engine import (
+    Chunk,
+    Engine,
+    check_engine,
+    chop,
+    done_in,
+    nothing_done,
+    parse_engine,
+    split,
+    suited,
+    train_plan,
+)
+from suite.errors import SuiteError
 from suite.machine import Settings
 from suite.plan import REFERENCE_SEEDS, Cell, Plan, make_plan
 from suite.trial import Trial
@@ -148,6 +161,65 @@ def test_a_cell_is_found_again_in_another_process(plan: Plan) -> None:
             cell.case.file,
             cell.case.steps,
         )
+
+
+def sent(file: Path) -> engine._Errand:
+    """Return the errand of training a file's case as it is now."""
+    (cell,) = make_plan(load(file), dtypes=("float32",), modes=("eager",)).cells
+    return engine._Errand.of(Chunk(cell=cell, seeds=(0,)))
+
+
+def test_a_case_that_was_edited_is_loaded_again(write: Write, case_text: str) -> None:
+    """A process that outlives a case's text trains what the file says by then; what it said before is refused."""
+    file = write("mine/edited.py", case_text.replace("nn.Linear, 1, 1, bias=False", "lambda: nn.Linear(1, 1)"))
+    before = sent(file)
+    assert before.cell().case.architecture().bias is not None
+    write("mine/edited.py", case_text.replace("nn.Linear, 1, 1, bias=False", "lambda: nn.Linear(1, 1, bias=False)"))
+    after = sent(file)
+    assert after.cell().case.architecture().bias is None
+    told = f"edited has version {after.version}, where version {before.version} is to be trained"
+    with pytest.raises(SuiteError, match=rf"mine/edited\.py: {told}$"):
+        before.cell()
+
+
+def test_a_case_that_is_not_here_is_told(write: Write, case_text: str) -> None:
+    """A file that is missing where the chunk arrives is named; so is one that declares no case of that name."""
+    file = write("mine/gone.py", case_text)
+    errand = sent(file)
+    with pytest.raises(SuiteError, match=r"gone\.py: other has version none, where version"):
+        replace(errand, name="other").cell()
+    engine._cases.cache_clear()
+    file.unlink()
+    with pytest.raises(SuiteError, match=r"gone\.py: does not import: FileNotFoundError"):
+        errand.cell()
+
+
+def test_a_documented_case_travels_to_wherever_they_lie(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On another machine the documented cases may lie elsewhere; a case is found again by its place among them."""
+    (case,) = discover([documented() / "guide" / "relu.py"]).cases
+    errand = engine._Errand.of(
+        Chunk(cell=make_plan([case], dtypes=("float32",), modes=("eager",)).cells[0], seeds=(0,))
+    )
+    moved = write("there/guide/relu.py", Path(case.file).read_text(encoding="utf-8"))
+    monkeypatch.setattr(engine, "documented", lambda: moved.parent.parent)
+    assert (errand.file, errand.cell().case.file) == ("guide/relu.py", str(moved))
+
+
+@pytest.mark.parametrize("name", Engine)
+def test_an_engine_is_chosen_by_its_name(name: str) -> None:
+    """Each engine of this machine is written as it is called, and is there whatever the plan."""
+    assert parse_engine(name) is Engine(name)
+    check_engine(Engine(name), Plan(cells=()), Settings())
+
+
+def test_a_cluster_is_chosen_by_its_address() -> None:
+    """A scheduler is written as its address; anything else is refused with what there is to choose from."""
+    assert parse_engine("dask://a-host:8786") == Cluster("a-host:8786")
+    for text in ("Inline", "dask://a-host", ""):
+        with pytest.raises(
+            SuiteError, match=f'--engine "{text}" is not known; choose inline, processes or dask://HOST:PORT'
+        ):
+            parse_engine(text)
 
 
 def test_settings_hold_while_training_and_no_longer(neuron: Case) -> None:

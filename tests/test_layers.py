@@ -11,13 +11,14 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
 import suite
 from suite.machine import Machine
 from suite.records import Recorder
 from suite.trial import Manifest, Trial
 
-HEAVY = {"torch", "pandas", "pandera", "scipy", "pydantic", "joblib"}
+HEAVY = {"torch", "pandas", "pandera", "scipy", "pydantic", "joblib", "rich", "distributed"}
 
 
 def modules_of(room: str) -> list[str]:
@@ -69,11 +70,24 @@ def test_runs_are_accepted_compared_and_tabulated_without_torch(
     assert [line for line in done.stdout.splitlines() if line.startswith("exit")] == ["exit 0"] * 3, done.stderr
 
 
+def command(words: list[str]) -> str:
+    """Return code that does what the command line does."""
+    return f"from suite.cli import main\ntry:\n    main({words})\nexcept SystemExit:\n    pass"
+
+
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["--version"], []])
 def test_help_waits_for_nothing(words: list[str]) -> None:
     """Help comes without importing torch, pandas or anything else that takes long."""
-    code = f"from suite.cli import main\ntry:\n    main({words})\nexcept SystemExit:\n    pass"
-    assert not HEAVY & imported_by(code)
+    assert not (HEAVY | {"tabulate"}) & imported_by(command(words))
+
+
+@pytest.mark.parametrize("words", [[], ["--json"], ["--claims"], ["--claims", "--json"]])
+def test_a_list_waits_for_nothing_once_it_was_made(invoke: Callable[..., Result], words: list[str]) -> None:
+    """A second list of the same cases imports neither torch nor them; only a table needs what lays it out."""
+    assert invoke("list", *words).exit_code == 0
+    found = imported_by(command(["list", *words]))
+    assert not HEAVY & found
+    assert ("tabulate" in found) == (not words)
 
 
 def test_the_package_offers_what_case_files_import() -> None:

@@ -122,6 +122,7 @@ def test_equal_facts_do_not_differ(facts: dict[str, str]) -> None:
 @given(ours=FACTS, theirs=FACTS)
 def test_every_fact_that_differs_is_said_once(ours: dict[str, str], theirs: dict[str, str]) -> None:
     """Each name that has two values, or only one side, is said with both values; ours come first."""
+    assert differences(ours, theirs, "here") == differences(ours, theirs).replace("(baseline: ", "(here: ")
     said = [part for part in differences(ours, theirs).split(", ") if part]
     names = [name for name in [*ours, *(theirs.keys() - ours.keys())] if ours.get(name) != theirs.get(name)]
     assert sorted(said) == sorted(

@@ -163,10 +163,23 @@ def test_the_constraints_fulfil_every_requirement() -> None:
     assert [str(r) for r in wanted if pinned.get(canonicalize_name(r.name), "") not in r.specifier] == []
 
 
+def declared() -> dict[str, Any]:
+    """Return what pyproject.toml declares."""
+    return tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
 def requirements() -> list[str]:
     """Return all that pyproject.toml asks for: to run, to test, to lint and to check types."""
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    project = declared()
     return [*project["project"]["dependencies"], *nox.project.dependency_groups(project, "dev")]
+
+
+def test_what_an_extra_brings_is_tested() -> None:
+    """Every requirement of every extra is one of the tests, from the same version on."""
+    project = declared()
+    extras = {word for words in project["project"]["optional-dependencies"].values() for word in words}
+    assert extras <= set(nox.project.dependency_groups(project, "test"))
+    assert extras
 
 
 def test_the_workflow_is_checked() -> None:

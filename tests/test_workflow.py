@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from suite import engine
+from suite import engine, workflow
 from suite.discover import Collection, discover, documented
 from suite.engine import Engine
 from suite.machine import Settings
 from suite.plan import Skip, make_plan
-from suite.records import read_run
+from suite.records import Recorder, read_run
 from suite.trial import Trial
 from suite.workflow import DOCUMENTED, Task, execute, manifest_of, new_folder, unrecorded
 
@@ -123,6 +123,27 @@ def test_a_run_in_two_goes_leaves_the_same_bytes(
     assert read_run(whole).manifest.complete
     assert len(seen) == 2 * 2 * 2
     assert recorded(whole) == recorded(execute(task_of("one-go", seeds=range(2)), unwatched))
+
+
+def test_an_interruption_ends_the_training(task_of: TaskOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever stops a run stops its engine at once, and not when Python comes to it."""
+    ended = []
+
+    def train(*_: object, **__: object) -> Iterator[list[Trial]]:
+        try:
+            yield []
+        finally:
+            ended.append(True)
+
+    def interrupt(_trials: Sequence[Trial]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workflow, "train_plan", train)
+    monkeypatch.setattr(Recorder, "append", lambda *_: None)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        execute(task_of("ended"), interrupt)
+    assert ended == [True]
+    assert caught.traceback[-1].name == "interrupt"
 
 
 def test_every_chunk_is_watched(task_of: TaskOf) -> None:

@@ -6,6 +6,7 @@ lanes or of steps compile to other arithmetic, in the last bit; so both depend o
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from time import perf_counter
@@ -32,8 +33,6 @@ STEPS_A_CALL = 8
 OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {"emulate_precision_casts": True}
 """Round to the dtype after every operation, as the operations do when they are done one by one."""
 
-Compiling = Callable[..., Any]
-
 
 def train(cell: Cell, seeds: Sequence[int], *, timed: bool = True) -> list[Trial]:
     """Train the given seeds of a cell together, compiled, and record each.
@@ -47,7 +46,7 @@ def no_compiler(device: str) -> str | None:
     """Return why nothing can be compiled for a device, as a sentence's end; None if it can."""
     with undisturbed():
         try:
-            _compiled(_one_more)(torch.zeros(16, device=device))
+            _compiled(_one_more, [torch.zeros(BLOCK, device=device)])
         except Exception as error:
             return told(error)
     return None
@@ -57,8 +56,12 @@ def _one_more(value: Tensor) -> Tensor:
     return value + 1
 
 
-def _compiled(step: Callable[..., Any]) -> Compiling:
-    compiled: Compiling = torch.compile(step, fullgraph=True, dynamic=False, options=OPTIONS)
+def _compiled(step: Callable[..., Any], tensors: Sequence[Tensor]) -> Callable[..., Any]:
+    """Compile a step by a first call, on copies of what it will be given."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the compiler's own, of what it uses itself
+        compiled: Callable[..., Any] = torch.compile(step, fullgraph=True, dynamic=False, options=OPTIONS)
+        compiled(*(value.clone() for value in tensors))
     return compiled
 
 
@@ -93,20 +96,19 @@ class Compiled(Ensemble):
         return loss
 
     @cached_property
-    def _gradient(self) -> Compiling:
+    def _gradient(self) -> Callable[..., Any]:
         return self._timed(self.recorded, self.values)
 
     @cached_property
-    def _steps(self) -> Compiling:
+    def _steps(self) -> Callable[..., Any]:
         assert self.update.steady is not None
         steps = unrolled(self.recorded, self.update.steady, len(self.values), STEPS_A_CALL)
         return self._timed(steps, [*self.values, *self.update.state()])
 
-    def _timed(self, step: fx.GraphModule, tensors: Sequence[Tensor]) -> Compiling:
-        """Compile by a first call, on copies, and count how long that takes."""
+    def _timed(self, step: fx.GraphModule, tensors: Sequence[Tensor]) -> Callable[..., Any]:
+        """Compile, and count how long that takes."""
         start = perf_counter()
-        compiled = _compiled(step)
-        compiled(*(value.clone() for value in tensors))
+        compiled = _compiled(step, tensors)
         self.compile_seconds += perf_counter() - start
         return compiled
 

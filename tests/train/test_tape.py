@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -120,7 +121,8 @@ def test_a_replay_leaves_its_inputs_and_its_places_as_they_are() -> None:
 def test_memory_is_used_again() -> None:
     """A long chain of layers needs no more memory than a short one, but for what the gradient reads again."""
     x = values(0, torch.float32)
-    addresses = {call.keywords["out"].data_ptr() for call in Replay(kept(chain(["constant"] * 20), x), [x])._all}
+    calls = Replay(kept(chain(["constant"] * 20), x), [x])._all
+    addresses = {call.keywords["out"].data_ptr() for call in calls if isinstance(call, partial)}
     assert len(addresses) < 8
 
 
@@ -133,7 +135,8 @@ def test_all_but_the_last_output_can_be_had_alone() -> None:
     replay = Replay(running.finish(outputs), [x])
     assert len(replay._all_but_last) == len(replay._all) - 1
     x.copy_(values(1, torch.float32))
-    assert same_bits(*replay.all_but_last(), done(torch.tanh, x)[0])
+    (found,) = replay.all_but_last()
+    assert same_bits(found, done(torch.tanh, x)[0])
 
 
 def test_what_changes_an_input_is_done_whatever_is_asked_for() -> None:
@@ -182,4 +185,5 @@ def test_what_torch_can_write_in_place_is_written_in_place(name: str) -> None:
     with tape([x]) as running:
         outputs = [layers[name](Lanes(x)).wide]  # type: ignore[attr-defined]
     for call in Replay(running.finish(outputs), [x])._all:
+        assert isinstance(call, partial)
         assert call.func.__name__ != "copy"
