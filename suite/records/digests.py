@@ -78,7 +78,7 @@ class Digests(ExtensionArray):
         texts = [text] if isinstance(text, str) else list(text)
         new = self._from_sequence(texts).encoded
         self.encoded = self.encoded.astype(np.promote_types(self.encoded.dtype, new.dtype))
-        self.encoded[place] = new
+        self.encoded[place] = new[0] if isinstance(text, str) else new
 
     def __eq__(self, other: object) -> Truths:  # type: ignore[override]
         """Tell for each digest whether it is equal to its partner, or to the only one."""

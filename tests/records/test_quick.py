@@ -148,7 +148,9 @@ def plain_rows(rows: pd.DataFrame, table: Table) -> Iterator[dict[str, Any]]:
     """Give the rows with the bits of their floats."""
     for row in rows.to_dict("records"):
         floats = {name: row[name] for name, kind in table.columns.items() if kind == FLOAT}
-        yield row | {n: struct.pack("d", math.nan if math.isnan(value) else value) for n, value in floats.items()}
+        yield {str(name): value for name, value in row.items()} | {
+            n: struct.pack("d", math.nan if math.isnan(value) else value) for n, value in floats.items()
+        }
 
 
 @pytest.fixture(scope="module")
