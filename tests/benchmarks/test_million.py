@@ -41,8 +41,8 @@ def measured(code: str, words: Sequence[str | Path], answer: Path) -> tuple[int,
 
 @pytest.mark.perf
 @pytest.mark.parametrize(
-    ("cases", "seeds", "traced"),
-    [(ONE, 250_000, 250_000), (TEN, 25_000, 25_000), (ONE, 250_000, 100)],
+    ("cases", "seeds", "traced", "code"),
+    [(ONE, 250_000, 250_000, 1), (TEN, 25_000, 25_000, 1), (ONE, 250_000, 100, 0)],
     ids=["one case", "ten cases", "trials alone"],
 )
 def test_a_million_trials_are_compared(
@@ -52,12 +52,16 @@ def test_a_million_trials_are_compared(
     cases: list[str],
     seeds: int,
     traced: int,
+    code: int,
 ) -> None:
-    """Every cell is judged to the last bit, in less than two gigabytes."""
+    """Every cell is judged to the last bit, in less than two gigabytes.
+
+    The recorded hundred seeds of relu, tiled, are too few dead ones for many more: that is broken, as it should be.
+    """
     size: dict[str, Any] = {"cases": cases, "seeds": seeds, "traced": traced}
     runs = [write_run(tmp_path / "old", **size), write_run(tmp_path / "new", **size, nudged=True)]
-    words = ["compare", runs[1], "--baseline", runs[0], "--json"]
-    code, seconds, memory = measured(COMPARE, words, tmp_path / "answer")
+    words: list[str | Path] = ["compare", runs[1], "--baseline", runs[0], "--json"]
+    ended, seconds, memory = measured(COMPARE, words, tmp_path / "answer")
     files = [run / file for run in runs for file in ("trials.csv", "curves.csv", "observations.csv")]
     _, alone, _ = measured(READ, files, tmp_path / "nothing")
     with capsys.disabled():
@@ -71,5 +75,5 @@ def test_a_million_trials_are_compared(
         assert verdict["verdict"] == ("changed" if dtype == "float16" else "pass")
         assert verdict["stage"] == ("later" if dtype == "float16" else "")
         assert f"{seeds} seeds" in verdict["sentence"]
-    assert code == found["exit_code"] == 1  # half of relu's recorded seeds are dead, and these are few of them tiled
+    assert ended == found["exit_code"] == code
     assert memory < MOST_MEMORY

@@ -47,7 +47,7 @@ def test_digests_are_chosen_and_put_together() -> None:
     assert column[column == "ab"].index.tolist() == [0, 2]
     assert pd.concat([column, column.iloc[:1]]).tolist() == [*WORDS, "ab"]
     assert column.reindex([1, 7]).tolist() == ["c", ""]
-    assert column.where([True, False, True, True], "longer").tolist() == ["ab", "longer", "ab", "é"]
+    assert column.mask(column == "c", "longer").tolist() == ["ab", "longer", "ab", "é"]
     assert column.unique().tolist() == ["ab", "c", "é"]
     assert not column.isna().any()
 
