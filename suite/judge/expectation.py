@@ -20,7 +20,7 @@ def judge_cell(
     cell: PlannedCell, case: DeclaredCase, trials: pd.DataFrame, observed: pd.DataFrame, *, alpha: float
 ) -> Verdict:
     """Judge what the case expects of one cell; ``alpha`` is the false-alarm budget of one clause."""
-    table = observed.pivot(index="seed", columns="name", values="value")[observed["name"].unique()]
+    table = by_seed(observed)
     findings = [
         Finding(clause=place, outcome=outcome, sentence=sentence)
         for place, clause in enumerate(case.clauses)
@@ -38,6 +38,15 @@ def judge_cell(
         sentence=sentence,
         findings=tuple(findings),
     )
+
+
+def by_seed(observed: pd.DataFrame) -> pd.DataFrame:
+    """Return observations with seeds down and names across, in the order in which they were made; NaN for none."""
+    seeds, row = np.unique(observed["seed"].to_numpy(), return_inverse=True)
+    column, names = pd.factorize(observed["name"])
+    values = np.full((len(seeds), len(names)), np.nan)
+    values[row, column] = observed["value"].to_numpy()
+    return pd.DataFrame(values, index=pd.Index(seeds, name="seed"), columns=list(names))
 
 
 def _summary(findings: Sequence[Finding], trials: pd.DataFrame, cell: PlannedCell) -> tuple[Outcome, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -35,16 +36,26 @@ class CellTables:
 
 def by_cell(run: RunRecord) -> dict[CellKey, CellTables]:
     """Split a run's tables by cell, in one pass over each."""
-    groups = [dict(tuple(t.groupby(list(CELL_COLUMNS)))) for t in (run.trials, run.curves, run.observations)]
-    trials, curves, observations = groups
+    trials, curves, observations = map(_parted, (run.trials, run.curves, run.observations))
     return {
-        cast("CellKey", key): CellTables(
+        key: CellTables(
             trials=rows,
             curves=curves.get(key, run.curves.iloc[:0]),
             observations=observations.get(key, run.observations.iloc[:0]),
         )
         for key, rows in trials.items()
     }
+
+
+def _parted(table: pd.DataFrame) -> dict[CellKey, pd.DataFrame]:
+    """Return each cell's rows; without copying them where they stand together."""
+    codes = [table[name].cat.codes.to_numpy() for name in CELL_COLUMNS]
+    begun = np.flatnonzero(np.any([np.diff(column, prepend=-1) != 0 for column in codes], axis=0))
+    keys = table[list(CELL_COLUMNS)].iloc[begun].itertuples(index=False, name=None)
+    parts: dict[CellKey, list[pd.DataFrame]] = {}
+    for key, (start, end) in zip(keys, pairwise([*begun, len(table)]), strict=True):
+        parts.setdefault(cast("CellKey", key), []).append(table.iloc[start:end])
+    return {key: rows[0] if len(rows) == 1 else pd.concat(rows) for key, rows in parts.items()}
 
 
 @dataclass(frozen=True)
@@ -58,42 +69,65 @@ class Pairs:
     def seeds(self) -> np.ndarray[tuple[Any, ...], np.dtype[np.uint64]]:
         """Return the seeds that both sides could train, in order."""
         ours, theirs = (side.trials[side.trials["status"] != str(Status.ERROR)] for side in (self.ours, self.baseline))
-        return np.intersect1d(ours["seed"].to_numpy(np.uint64), theirs["seed"].to_numpy(np.uint64))
+        return np.intersect1d(ours["seed"].to_numpy(np.uint64), theirs["seed"].to_numpy(np.uint64), assume_unique=True)
 
     @cached_property
-    def _trials(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        ours, theirs = (side.trials.set_index("seed").loc[self.seeds] for side in (self.ours, self.baseline))
+    def _places(self) -> tuple[Column | slice, Column | slice]:
+        ours, theirs = (_places_of(self.seeds, side.trials["seed"].to_numpy()) for side in (self.ours, self.baseline))
         return ours, theirs
 
     def column(self, name: str) -> tuple[Column, Column]:
         """Return one column of the trials, ours and the baseline's: ``(seeds,)`` each."""
-        ours, theirs = self._trials
-        return ours[name].to_numpy(), theirs[name].to_numpy()
+        ours, theirs = (
+            np.asarray(side.trials[name].iloc[places].to_numpy())
+            for side, places in zip((self.ours, self.baseline), self._places, strict=True)
+        )
+        return ours, theirs
 
     def same(self, name: str) -> bool:
         """Tell whether a column of digests or words is equal for every seed."""
-        ours, theirs = self.column(name)
-        return bool((ours == theirs).all())
+        ours, theirs = (
+            side.trials[name].iloc[places].array
+            for side, places in zip((self.ours, self.baseline), self._places, strict=True)
+        )
+        return bool(np.all(ours == theirs))
 
     @cached_property
     def curves(self) -> tuple[Array, Array]:
         """Return the loss curves and, as their last point, the final losses: ``(seeds, points)`` each."""
-        both = []
-        for side, trials in zip((self.ours, self.baseline), self._trials, strict=True):
-            wide = side.curves.pivot(index="seed", columns="step", values="loss")
-            wide = wide.reindex(index=self.seeds, columns=self._marks)
-            both.append(np.column_stack([wide.to_numpy(), trials["final_loss"].to_numpy()]))
-        return both[0], both[1]
+        ours, theirs = (
+            np.column_stack([self._wide(side.curves), losses])
+            for side, losses in zip((self.ours, self.baseline), self.column("final_loss"), strict=True)
+        )
+        return ours, theirs
+
+    def _wide(self, curves: pd.DataFrame) -> Array:
+        """Return losses by seed and step; NaN where none was recorded."""
+        seeds, marks = (curves[name].to_numpy() for name in ("seed", "step"))
+        row, column = np.searchsorted(self.seeds, seeds), np.searchsorted(self._marks, marks)
+        known = self.seeds[np.minimum(row, len(self.seeds) - 1)] == seeds
+        wide = np.full((len(self.seeds), len(self._marks)), np.nan)
+        wide[row[known], column[known]] = curves["loss"].to_numpy()[known]
+        return wide
 
     @cached_property
     def steps(self) -> list[int]:
         """Return the steps of the curves' points; the last is the number of updates."""
-        return [*self._marks, int(self._trials[0]["steps"].iloc[0])]
+        return [*self._marks, int(self.column("steps")[0][0])]
 
     @cached_property
     def _marks(self) -> list[int]:
         """Return the steps that either side recorded, so that a loss always stands beside that of the same step."""
         return sorted({int(step) for side in (self.ours, self.baseline) for step in side.curves["step"].unique()})
+
+
+def _places_of(seeds: Column, among: Column) -> Column | slice:
+    """Return where seeds stand among others, each of them once."""
+    if np.array_equal(seeds, among):
+        return slice(None)
+    order = np.argsort(among, kind="stable")
+    places: Column = order[np.searchsorted(among, seeds, sorter=order)]
+    return places
 
 
 def same_bits(ours: Array, theirs: Array) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

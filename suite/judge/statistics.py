@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 
 import numpy as np
 from scipy import special
@@ -15,15 +16,28 @@ def too_rare(successes: int, trials: int, low: float, high: float) -> float:
 
     Twice the smaller binomial tail, at the end of the interval that makes it largest; at most 1.
     """
-    below = float(special.bdtr(successes, trials, low))
-    above = 1.0 if successes == 0 else float(special.bdtrc(successes - 1, trials, high))
-    return min(1.0, 2.0 * min(below, above))
+    return min(1.0, 2.0 * min(_so_few(successes, trials, low), _so_many(successes, trials, high)))
+
+
+def _so_few(successes: int, trials: int, rate: float) -> float:
+    """Return the probability of at most so many."""
+    return float(special.bdtr(successes, trials, rate))
+
+
+def _so_many(successes: int, trials: int, rate: float) -> float:
+    """Return the probability of at least so many."""
+    return 1.0 if successes == 0 else float(special.bdtrc(successes - 1, trials, rate))
 
 
 def counts_allowed(trials: int, low: float, high: float, alpha: float) -> tuple[int, int]:
-    """Return the smallest and the largest count that a test at level ``alpha`` lets pass."""
-    passing = [k for k in range(trials + 1) if too_rare(k, trials, low, high) > alpha]
-    return passing[0], passing[-1]
+    """Return the smallest and the largest count that a test at level ``alpha`` lets pass.
+
+    One tail grows with the count and the other shrinks, so that each end is found by halving.
+    """
+    counts = range(trials + 1)
+    least = bisect_left(counts, x=True, key=lambda count: 2.0 * _so_few(count, trials, low) > alpha)
+    beyond = bisect_left(counts, x=True, key=lambda count: 2.0 * _so_many(count, trials, high) <= alpha)
+    return least, beyond - 1
 
 
 def median_interval(values: Array, alpha: float) -> tuple[float, float, float]:
@@ -34,9 +48,8 @@ def median_interval(values: Array, alpha: float) -> tuple[float, float, float]:
     """
     ordered = np.sort(values)
     size = len(ordered)
-    rank = 0
-    while 2 * (rank + 1) < size and 2.0 * float(special.bdtr(rank, size, 0.5)) <= alpha:
-        rank += 1
+    half = range((size - 1) // 2)
+    rank = bisect_left(half, x=True, key=lambda k: 2.0 * float(special.bdtr(k, size, 0.5)) > alpha)
     outside = max(0, rank - 1)
     confidence = 1.0 - 2.0 * float(special.bdtr(outside, size, 0.5)) if size > 1 else 0.0
     return float(ordered[outside]), float(ordered[size - 1 - outside]), max(0.0, confidence)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -20,6 +20,9 @@ from suite.trial import Manifest, RunRecord, Trial
 
 TABLES = (CURVES, OBSERVATIONS, TRIALS)
 """In the order in which they are written: a trial counts once its row in the last one stands."""
+
+CellKey = tuple[str, str, str, str]
+"""Case, device, dtype and mode."""
 
 TrialKey = tuple[str, str, str, str, int]
 """Case, device, dtype, mode and seed."""
@@ -124,7 +127,7 @@ def _key(trial: Trial) -> dict[str, Any]:
 
 
 def _frame(table: Table, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=list(table.columns)).astype(table.columns)
+    return pd.DataFrame(rows, columns=list(table.columns)).astype(table.columns) if rows else table.empty()
 
 
 def in_memory(manifest: Manifest, machine: Machine, trials: Sequence[Trial]) -> RunRecord:
@@ -193,12 +196,14 @@ def _machine(folder: Path, manifest: Manifest) -> Machine:
 
 def _unplanned(trials: pd.DataFrame, manifest: Manifest) -> Iterator[str]:
     """Find the first trial that the run never planned."""
-    seeds = {(c.case, c.device, c.dtype, c.mode): range(c.first_seed, c.first_seed + c.seeds) for c in manifest.cells}
-    for row, (*cell, seed) in enumerate(trials[list(KEY)].itertuples(index=False, name=None), start=2):
-        if seed not in seeds.get(tuple(cell), ()):
-            case, device, dtype, _ = cell
-            yield f"row {row}: seed {seed} of {case}[{device}-{dtype}] is not planned in {MANIFEST_FILE}"
-            return
+    planned = {(c.case, c.device, c.dtype, c.mode): range(c.first_seed, c.first_seed + c.seeds) for c in manifest.cells}
+    strangers = []
+    for cell, rows in trials[list(KEY)].groupby(list(CELL)):
+        known = planned.get(cast("CellKey", cell), range(0))
+        strangers += rows[~rows["seed"].between(known.start, known.stop - 1)].index[:1].to_list()
+    for row in sorted(strangers)[:1]:
+        case, device, dtype, _, seed = trials[list(KEY)].iloc[row]
+        yield f"row {row + 2}: seed {seed} of {case}[{device}-{dtype}] is not planned in {MANIFEST_FILE}"
 
 
 def write_verdicts(folder: Path, rows: Sequence[dict[str, str]]) -> None:

@@ -17,14 +17,16 @@ import pandas as pd
 
 from suite.errors import SuiteError
 from suite.records.atomic import reading
-from suite.records.schema import FLOAT, SCHEMA_VERSION, SEED, TEXT, WHOLE, Table, check
+from suite.records.quick import read_plainly
+from suite.records.schema import DIGEST, FLOAT, SCHEMA_VERSION, SEED, TEXT, WHOLE, Table, check
 
 NUMERALS = {
     FLOAT: re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|inf)|nan"),
     WHOLE: re.compile(r"-?[0-9]{1,19}"),
     SEED: re.compile(r"[0-9]{1,20}"),
+    DIGEST: re.compile(r"[^\0]*"),
 }
-"""How a number of each kind may be written."""
+"""How a number, or a digest, of each kind may be written."""
 
 LIMITS = {WHOLE: (-(2**63), 2**63 - 1), SEED: (0, 2**64 - 1)}
 
@@ -76,12 +78,18 @@ def read_table(file: Path, table: Table) -> pd.DataFrame:
     """
     with reading(file):
         text = _Text(file, file.read_bytes())
+    rows = read_plainly(text.data, table)
+    return check(_read_with_care(text, table) if rows is None else rows, table, file)
+
+
+def _read_with_care(text: _Text, table: Table) -> pd.DataFrame:
+    """Read word by word; whatever is at fault is found and named."""
     _refuse_cut_off(text)
     _refuse_foreign_text(text, table)
     _refuse_quotes(text)
     _refuse_header(text, table)
     _refuse_fields(text, table)
-    return check(_parsed(text, table), table, file)
+    return _parsed(text, table)
 
 
 def _refuse_cut_off(text: _Text) -> None:
@@ -151,8 +159,9 @@ def _parsed(text: _Text, table: Table) -> pd.DataFrame:
     numbers = {
         name: np.array([_number(word, table.columns[name]) for word in different], dtype=table.columns[name])[places]
         for name, (places, different) in numerals.items()
+        if table.columns[name] != DIGEST
     }
-    return words.assign(**numbers)
+    return words.assign(**numbers).astype(table.columns)
 
 
 def _refuse_numerals(text: _Text, table: Table, numerals: Mapping[str, tuple[Places, pd.Index[str]]]) -> None:
@@ -165,10 +174,12 @@ def _refuse_numerals(text: _Text, table: Table, numerals: Mapping[str, tuple[Pla
         raise text.fault(place + 2, f"column {name}: found {word!r}, expected {table.columns[name]}")
 
 
-def _number(word: str, kind: str) -> float | int | None:
-    """Return the number of this kind that a word stands for; None, if it stands for none."""
+def _number(word: str, kind: str) -> float | int | str | None:
+    """Return the number, or the digest, of this kind that a word stands for; None, if it stands for none."""
     if NUMERALS[kind].fullmatch(word) is None:
         return None
+    if kind == DIGEST:
+        return word
     if kind == FLOAT:
         return float(word) if "inf" in word or not math.isinf(float(word)) else None
     low, high = LIMITS[kind]

@@ -127,7 +127,8 @@ def test_a_run_is_split_by_type_of_device(tmp_path: Path, run_of: Callable[..., 
         rows = {table: getattr(run, table) for table in ("trials", "curves", "observations")}
         for table, whole in rows.items():
             expected = whole[whole["device"].str.startswith(kind)].reset_index(drop=True)
-            pd.testing.assert_frame_equal(getattr(part, table), expected, check_exact=True)
+            words = expected.select_dtypes("category").apply(lambda column: column.cat.remove_unused_categories())
+            pd.testing.assert_frame_equal(getattr(part, table), expected.assign(**words), check_exact=True)
         assert part.manifest.cells == tuple(cell for cell in run.manifest.cells if device_type(cell.device) == kind)
         assert part.machine.devices == {n: d for n, d in run.machine.devices.items() if device_type(n) == kind}
         assert part.manifest.cases == run.manifest.cases
