@@ -26,7 +26,7 @@ from suite.version import case_version
 
 CHUNK_STEPS = 10_000
 """Steps trained between two writes to the run folder; a kill loses no more than this much work."""
-TIMED_SEEDS = 24
+TIMED_SEEDS = 20
 """Seeds of a cell that are timed, alone, before worker processes train the rest."""
 TIMED_STEPS = 2_000
 """Unless so many seeds take more steps than this; then fewer, but one."""

@@ -113,6 +113,7 @@ def trial_of() -> Callable[..., Trial]:
             "train_seconds": 0.002,
             "seeds_together": 1,
             "yardstick_seconds": 0.001,
+            "compile_seconds": 0.0,
             "data_digest": "data",
             "data_norm": 5.0,
             "curve": ((0, first), (1, first / 2), (2, first / 4)),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import csv
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 
 from suite.errors import SuiteError, raise_all
@@ -114,20 +116,29 @@ def frames(run: str, trials: Sequence[Trial]) -> dict[str, pd.DataFrame]:
     Raises:
         SuiteError: if a row does not fulfil its table's schema.
     """
-    rows = {
-        CURVES: [{**_key(t), "step": step, "loss": loss} for t in trials for step, loss in t.curve],
-        OBSERVATIONS: [{**_key(t), "name": name, "value": value} for t in trials for name, value in t.observations],
-        TRIALS: [vars(t) | {"schema": SCHEMA_VERSION, "run": run, "status": str(t.status)} for t in trials],
+    points = [point for t in trials for point in t.curve]
+    seen = [observation for t in trials for observation in t.observations]
+    columns = {
+        CURVES: _about(trials, [len(t.curve) for t in trials], step=_each(points, 0), loss=_each(points, 1)),
+        OBSERVATIONS: _about(trials, [len(t.observations) for t in trials], name=_each(seen, 0), value=_each(seen, 1)),
+        TRIALS: {name: [getattr(t, name, None) for t in trials] for name in TRIALS.columns} | {"run": run},
     }
-    return {table.file: check(_frame(table, rows[table]), table, table.file) for table in TABLES}
+    return {table.file: check(_frame(table, columns[table]), table, table.file) for table in TABLES}
 
 
-def _key(trial: Trial) -> dict[str, Any]:
-    return {"schema": SCHEMA_VERSION, **{name: getattr(trial, name) for name in KEY}}
+def _about(trials: Sequence[Trial], rows: Sequence[int], **columns: Sequence[Any]) -> dict[str, Any]:
+    """Put each trial's key before so many rows of its own."""
+    return {name: np.repeat(np.array([getattr(t, name) for t in trials], object), rows) for name in KEY} | columns
 
 
-def _frame(table: Table, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=list(table.columns)).astype(table.columns) if rows else table.empty()
+def _each(pairs: Sequence[tuple[Any, Any]], place: int) -> list[Any]:
+    return [pair[place] for pair in pairs]
+
+
+def _frame(table: Table, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a table of these columns, the schema's version before them."""
+    whole = {**columns, "schema": SCHEMA_VERSION}
+    return pd.DataFrame({name: whole[name] for name in table.columns}).astype(table.columns)
 
 
 def in_memory(manifest: Manifest, machine: Machine, trials: Sequence[Trial]) -> RunRecord:
@@ -153,7 +164,10 @@ def as_csv(rows: pd.DataFrame, *, header: bool = True) -> str:
     """Return the table as text that reads back as it is; ``header`` False gives its rows only."""
     lines = _Lines()
     # Before Python 3.13, csv.writer quotes a lone CR in a text only if its own line ends hold one.
-    rows.to_csv(lines, index=False, header=header, lineterminator="\r\n", na_rep="nan")
+    writer = csv.writer(lines, lineterminator="\r\n")
+    if header:
+        writer.writerow(rows.columns)
+    writer.writerows(zip(*(rows[name].tolist() for name in rows.columns), strict=True))
     return lines.getvalue()
 
 
@@ -212,5 +226,5 @@ def write_verdicts(folder: Path, rows: Sequence[dict[str, str]]) -> None:
     Raises:
         SuiteError: if the folder cannot be written.
     """
-    frame = _frame(VERDICTS, [{"schema": SCHEMA_VERSION, **row} for row in rows])
+    frame = _frame(VERDICTS, {name: [row[name] for row in rows] for name in VERDICTS.columns if name != "schema"})
     replace_text(folder / VERDICTS.file, as_csv(check(frame, VERDICTS, VERDICTS.file)))

@@ -2,14 +2,16 @@
 
 The network, its loss and its gradient run once, as they stand, on such tensors. Below autograd each
 operation is done for all lanes at once: elementwise operations need nothing for it; products of
-matrices become sums of elementwise products, so that every lane gets the same arithmetic, whoever
-its neighbours are. What has no rule of its own goes through :func:`torch.vmap`. The plain operations
-that this comes to are kept on a :class:`Tape`, which is then played at every step.
+matrices become sums of elementwise products, or one product with all lanes' columns where that is
+found to treat them alike, so that every lane gets the same arithmetic, whoever its neighbours are.
+What has no rule of its own goes through :func:`torch.vmap`. The plain operations that this comes to
+are kept on a tape (:mod:`suite.train.tape`), to be played at every step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, cast
 
 import torch
@@ -160,15 +162,39 @@ def _over(lanes: Lanes, dims: Sequence[int] | None) -> list[int]:
 
 
 def _product(left: Any, right: Any) -> Tensor:
-    """Multiply matrices, ``(n, k)`` by ``(k, m)``: elementwise, summed over ``k``."""
-    left, right = _aligned(left), _aligned(right)
-    return _matrix_product(_exact(left), _exact(right)).to(left.dtype)
-
-
-def _matrix_product(left: Tensor, right: Tensor) -> Tensor:
+    """Multiply matrices, ``(n, k)`` by ``(k, m)``."""
     if left.shape[1] == 1:
-        return left * right
-    return (left.unsqueeze(2) * right.unsqueeze(0)).sum(1)
+        return cast("Tensor", _aligned(left) * _aligned(right))
+    return _matrix_product(left, right).to(left.dtype)
+
+
+def _matrix_product(left: Any, right: Any) -> Tensor:
+    """Multiply in the dtype before rounding: by one matrix for all lanes if one of the two is, else elementwise."""
+    if not isinstance(left, Lanes) and _columns_alike(_exact(left), right.wide[0].numel()):
+        return _times_all(_exact(left), _exact(right.wide))
+    if not isinstance(right, Lanes) and _columns_alike(_exact(right).t(), left.wide[:, 0].numel()):
+        return _times_all(_exact(right).t(), _exact(left.wide).transpose(0, 1)).transpose(0, 1)
+    left, right = _exact(_aligned(left)), _exact(_aligned(right))
+    return cast("Tensor", (left.unsqueeze(2) * right.unsqueeze(0)).sum(1))
+
+
+def _times_all(matrix: Tensor, wide: Tensor) -> Tensor:
+    """Multiply one ``(m, k)`` by ``(k, n, lanes)``: all lanes' columns are one matrix's."""
+    return (matrix @ wide.reshape(len(wide), -1)).view(len(matrix), *wide.shape[1:])
+
+
+@cache
+def _alike(shape: tuple[int, int], columns: int, dtype: torch.dtype, device: torch.device) -> bool:
+    """Try whether a product treats each of so many columns as the others, or some by another order of sums."""
+    rows, inner = shape
+    numbers = torch.arange(1, inner * (rows + 1) + 1, device=device).to(dtype).sin()
+    matrix, column = numbers[inner:].reshape(rows, inner), numbers[:inner, None]
+    product = matrix @ column.repeat(1, columns)
+    return bool((product == product[:, :1]).all())
+
+
+def _columns_alike(matrix: Tensor, columns: int) -> bool:
+    return _alike((matrix.shape[0], matrix.shape[1]), columns, matrix.dtype, matrix.device)
 
 
 def _exact(value: Tensor) -> Tensor:
@@ -177,10 +203,11 @@ def _exact(value: Tensor) -> Tensor:
 
 
 def _product_plus(bias: Any, left: Any, right: Any, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    bias, left, right = (_aligned(value) for value in (bias, left, right))
-    product = _matrix_product(_exact(left), _exact(right))
-    plus = product + _exact(bias) if (beta, alpha) == (1, 1) else product * alpha + _exact(bias) * beta
-    return plus.to(left.dtype)
+    shift = _exact(_aligned(bias))
+    if left.shape[1] == 1 and (beta, alpha) == (1, 1):
+        return torch.addcmul(shift, _exact(_aligned(left)), _exact(_aligned(right))).to(left.dtype)
+    product = _matrix_product(left, right)
+    return (product + shift if (beta, alpha) == (1, 1) else product * alpha + shift * beta).to(left.dtype)
 
 
 def _vector_product(left: Any, right: Any) -> Tensor:

@@ -32,7 +32,7 @@ LAYERS: dict[str, Layer] = {
     "softmax": lambda x: torch.softmax(x, dim=-1),
     "normalised": lambda x: nn.functional.layer_norm(x, (3,)),
     "sorted": lambda x: torch.sort(x, dim=1).values,
-    "product": lambda x: x @ MATRIX,
+    "product": lambda x: x @ MATRIX.to(x.dtype),
     "product with itself": lambda x: x @ x.mT @ x,
     "constant": lambda x: x + VECTOR,
     "in place": lambda x: (x * 1.0).add_(VECTOR).mul_(0.5),
