@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from suite.cli import main
+from suite.records.schema import SCHEMA_VERSION
 
 Refuse = Callable[..., list[str]]
 Write = Callable[[str, str], Path]
@@ -209,7 +210,7 @@ def without_a_column(text: str) -> str:
 def of_another_version(text: str) -> str:
     """Raise the schema version of a table's rows."""
     head, *rows = text.splitlines()
-    return "\n".join([head, *("2" + row.removeprefix("1") for row in rows)]) + "\n"
+    return "\n".join([head, *(f"{SCHEMA_VERSION + 1}{row.removeprefix(str(SCHEMA_VERSION))}" for row in rows)]) + "\n"
 
 
 def with_a_wrong_number(text: str) -> str:
@@ -221,7 +222,7 @@ def with_a_wrong_number(text: str) -> str:
 DAMAGES: dict[Callable[[str], str], tuple[str, ...]] = {
     truncated: ("is cut off", "--resume"),
     without_a_column: ("row 1: column ", " is missing", "expected schema"),
-    of_another_version: ("schema version 2", "version 1"),
+    of_another_version: (f"schema version {SCHEMA_VERSION + 1}", f"version {SCHEMA_VERSION} only"),
     with_a_wrong_number: ("column seed", "'one'"),
 }
 
@@ -290,7 +291,7 @@ def changed(**fields: Any) -> Callable[[str], str]:
 @pytest.mark.parametrize(
     ("how", "fragment"),
     [
-        (changed(schema=2), "schema version 2"),
+        (changed(schema=SCHEMA_VERSION + 1), f"schema version {SCHEMA_VERSION + 1}"),
         (truncated, "is no JSON"),
         (lambda _: "[]", "names no schema version"),
         (changed(more=1), "more"),

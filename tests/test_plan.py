@@ -16,6 +16,8 @@ from suite.errors import SuiteError
 from suite.expect import final_loss
 from suite.plan import (
     DTYPES,
+    REFERENCE_SEEDS,
+    REFERENCE_STEPS,
     SEED_LIMIT,
     Skip,
     make_plan,
@@ -65,14 +67,21 @@ def test_without_options_a_case_is_planned_on_the_cpu_in_every_dtype_and_mode(ne
     assert plan.skipped == ()
 
 
-@pytest.mark.parametrize(("seeds", "first"), [(None, range(16)), (range(20, 120), range(20, 36)), (range(3), range(3))])
+@pytest.mark.parametrize(
+    ("seeds", "first"),
+    [
+        (None, range(REFERENCE_SEEDS)),
+        (range(20, 120), range(20, 20 + REFERENCE_SEEDS)),
+        (range(3), range(3)),
+    ],
+)
 def test_unless_it_is_asked_for_the_eager_loop_trains_a_short_reference(
     neuron: Case, seeds: range | None, first: range
 ) -> None:
-    """It trains the first sixteen seeds, and for a hundred steps at most; the ensemble trains all of everything."""
+    """It trains the first few seeds, and for a few steps at most; the ensemble trains all of everything."""
     long = replace(neuron, steps=5_000, expect=[final_loss(high=1.0)])
     eager, ensemble = make_plan([long], dtypes=["float32"], seeds=seeds).cells
-    assert (eager.mode, eager.short, eager.seeds, eager.steps) == ("eager", True, first, 100)
+    assert (eager.mode, eager.short, eager.seeds, eager.steps) == ("eager", True, first, REFERENCE_STEPS)
     assert (ensemble.mode, ensemble.short, ensemble.steps) == ("ensemble", False, 5_000)
     assert ensemble.seeds == (range(100) if seeds is None else seeds)
 
@@ -88,7 +97,7 @@ def test_a_short_cell_trains_fewer_steps_and_expects_nothing(neuron: Case) -> No
     """It is the same case otherwise, under its own version; a case that is shorter still keeps its steps."""
     long = replace(neuron, steps=5_000, expect=[final_loss(high=1.0)])
     short, whole = make_plan([long], dtypes=["float32"]).cells
-    assert short.trained == replace(long, steps=100, expect=())
+    assert short.trained == replace(long, steps=REFERENCE_STEPS, expect=())
     assert whole.trained is whole.case is short.case is long
     assert short.version == whole.version
     assert replace(short, case=replace(long, steps=3)).steps == 3

@@ -22,7 +22,7 @@ from suite.workflow import DOCUMENTED, Task, execute, manifest_of, new_folder, u
 Write = Callable[[str, str], Path]
 TaskOf = Callable[..., Task]
 
-CLOCKS = ("run", "train_seconds", "yardstick_seconds")
+CLOCKS = ("run", "train_seconds", "compile_seconds", "yardstick_seconds")
 """The columns of ``trials.csv`` in which two runs of the same may differ."""
 
 EXPECTING = "steps=3,\n    expect=[parameter('weight', low=0.0).shows('Q1'), rate(untrained('weight'), 0, 0.1)],"

@@ -14,7 +14,7 @@ import pytest
 
 from suite.plan import DTYPES
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE
-from suite.records.schema import CURVES, OBSERVATIONS, TRIALS
+from suite.records.schema import CURVES, OBSERVATIONS, SCHEMA_VERSION, TRIALS
 
 RECORDED = Path(__file__).parents[2] / "results" / "baselines" / "cpu"
 
@@ -48,8 +48,9 @@ def write(folder: Path, *, cases: Sequence[str], seeds: int, traced: int, nudged
     Nudged, it is the same run on another day: other times, and in one dtype a last bit of the last loss.
     """
     folder.mkdir(parents=True)
-    (folder / MACHINE_FILE).write_bytes((RECORDED / MACHINE_FILE).read_bytes())
-    (folder / MANIFEST_FILE).write_text(json.dumps(_manifest(folder.name, cases, seeds), indent=1) + "\n")
+    machine: dict[str, Any] = json.loads((RECORDED / MACHINE_FILE).read_text())
+    for file, told in {MACHINE_FILE: machine, MANIFEST_FILE: _manifest(folder.name, cases, seeds)}.items():
+        (folder / file).write_text(json.dumps(told | {"schema": SCHEMA_VERSION}, indent=1) + "\n")
     tables = {table.file: table for table in (TRIALS, CURVES, OBSERVATIONS)}
     recorded = {file: pd.read_csv(RECORDED / file, keep_default_na=False) for file in tables}
     for file, table in tables.items():
@@ -102,13 +103,14 @@ def _trials(recorded: dict[str, pd.DataFrame], seeds: range, run: str, nudged: b
     numbers |= {"train_seconds": 190 * day * yardstick, "yardstick_seconds": yardstick}
     other = nudged and first["dtype"] == APART
     numbers["final_loss"] = np.nextafter(numbers["final_loss"], 2.0) if other else numbers["final_loss"]
-    words = {name: [str(first[name])] * len(seeds) for name in TRIALS.columns}
-    words |= {name: list(map(repr, values.tolist())) for name, values in numbers.items()}
-    words |= {"run": [run] * len(seeds), "mode": [mode_of(first["dtype"])] * len(seeds), "seed": list(map(str, seeds))}
+    words = {name: list(map(repr, values.tolist())) for name, values in numbers.items()}
+    alike = {"schema": SCHEMA_VERSION, "run": run, "mode": mode_of(first["dtype"]), "compile_seconds": 0.0}
+    words |= {name: [str(value)] * len(seeds) for name, value in (dict(first) | alike).items() if name not in words}
+    words |= {"seed": list(map(str, seeds))}
     for name, place in DIGESTS.items():
         salt = place + 4 * (other and name == "final_digest")
         words[name] = [f"{(8 * seed + salt) * 0x9E3779B97F4A7C15 % 2**64:016x}" for seed in seeds]
-    yield from (",".join(row) + "\n" for row in zip(*words.values(), strict=True))
+    yield from (",".join(row) + "\n" for row in zip(*(words[name] for name in TRIALS.columns), strict=True))
 
 
 def _curves(recorded: dict[str, pd.DataFrame], seeds: range, run: str, nudged: bool) -> Iterator[str]:
@@ -128,7 +130,7 @@ def _observations(recorded: dict[str, pd.DataFrame], seeds: range, run: str, nud
 
 def _cell_words(rows: pd.DataFrame) -> str:
     first = rows.iloc[0]
-    return ",".join(["1", first["case"], first["device"], first["dtype"], mode_of(first["dtype"])])
+    return ",".join([str(SCHEMA_VERSION), first["case"], first["device"], first["dtype"], mode_of(first["dtype"])])
 
 
 WRITERS = {TRIALS.file: _trials, CURVES.file: _curves, OBSERVATIONS.file: _observations}

@@ -17,6 +17,7 @@ from suite.expect import Clause
 from suite.machine import Device, Machine, Settings
 from suite.plan import Skip
 from suite.records.manifest import read_json, write_json
+from suite.records.schema import SCHEMA_VERSION
 from suite.trial import Acceptance, Manifest, PlannedCell, Trial
 
 TEXTS = st.text(max_size=8)
@@ -116,13 +117,13 @@ def refused(file: Path, kind: type[Manifest] | type[Machine]) -> list[str]:
 
 NO_JSON: list[tuple[str, bytes]] = [
     ("empty", b""),
-    ("cut off", b'{"schema": 1, "torch": "2.1'),
-    ("two", b'{"schema": 1} {"schema": 1}'),
-    ("a mark", b'\xef\xbb\xbf{"schema": 1}'),
-    ("other bytes", b'{"schema": 1, "torch": "\xff"}'),
+    ("cut off", b'{"schema": %d, "torch": "2.1' % SCHEMA_VERSION),
+    ("two", b'{"schema": %d} {"schema": %d}' % (SCHEMA_VERSION, SCHEMA_VERSION)),
+    ("a mark", b'\xef\xbb\xbf{"schema": %d}' % SCHEMA_VERSION),
+    ("other bytes", b'{"schema": %d, "torch": "\xff"}' % SCHEMA_VERSION),
     ("too deep", b"[" * 100_000),
     ("too long a number", b'{"schema": ' + b"1" * 5000 + b"}"),
-    ("table", b"schema,case\n1,neuron\n"),
+    ("table", b"schema,case\n%d,neuron\n" % SCHEMA_VERSION),
 ]
 
 
@@ -141,11 +142,21 @@ def test_what_names_no_version_is_refused(tmp_path: Path, content: str) -> None:
     assert refused(tmp_path / "machine.json", Machine) == ["names no schema version; is it a run's?"]
 
 
-@pytest.mark.parametrize(("version", "told"), [(2, "2"), (0, "0"), ("1", "'1'"), (None, "None"), ([1], "[1]")])
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        (SCHEMA_VERSION + 1, f"{SCHEMA_VERSION + 1}"),
+        (SCHEMA_VERSION - 1, f"{SCHEMA_VERSION - 1}"),
+        (0, "0"),
+        (f"{SCHEMA_VERSION}", f"'{SCHEMA_VERSION}'"),
+        (None, "None"),
+        ([SCHEMA_VERSION], f"[{SCHEMA_VERSION}]"),
+    ],
+)
 def test_another_version_is_refused_by_its_name(tmp_path: Path, version: object, told: str) -> None:
     """A file of another version is never guessed at, even if all else is as it should be."""
     (tmp_path / "run.json").write_text(json.dumps({"schema": version}))
-    expected = f"has schema version {told}; this suite reads version 1 only"
+    expected = f"has schema version {told}; this suite reads version {SCHEMA_VERSION} only"
     assert refused(tmp_path / "run.json", Manifest) == [expected]
 
 

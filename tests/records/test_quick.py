@@ -20,7 +20,7 @@ from suite.records import quick
 from suite.records.folder import as_csv, frames
 from suite.records.quick import read_plainly
 from suite.records.read import read_table
-from suite.records.schema import CURVES, DIGEST, FLOAT, OBSERVATIONS, SEED, TRIALS, WHOLE, Table
+from suite.records.schema import CURVES, DIGEST, FLOAT, OBSERVATIONS, SCHEMA_VERSION, SEED, TRIALS, WHOLE, Table
 from suite.trial import Trial
 
 TABLES = (TRIALS, CURVES, OBSERVATIONS)
@@ -68,7 +68,10 @@ ODD_NUMERALS = [
         "1e3",
     ),
 ]
-ODD_WORDS = ["", "nan", '"a,b"', '"a\nb"', '"say ""x"""', 'a"b', '"a"b', '""', "é", " ", "\x00", "a\x00", "x" * 70, "1"]
+ODD_WORDS = [
+    *("", "nan", '"a,b"', '"a\nb"', '"say ""x"""', 'a"b', '"a"b', '""', "é", " ", "\x00", "a\x00", "x" * 70, "1"),
+    *(f"{SCHEMA_VERSION}", f'"{SCHEMA_VERSION}"'),
+]
 
 
 def letters_apart(text: str) -> Iterator[list[str]]:
@@ -113,7 +116,7 @@ def lawful(row: dict[str, Any], table: Table) -> bool:
     filled = all(row[name] != "" for name in table.columns if name not in table.blank)
     counted = row.get("steps", 0) >= 0 and row.get("step", 0) >= 0 and row.get("seeds_together", 1) >= 1
     ended = row.get("status", "ok") in {"ok", "diverged", "error"}
-    return filled and counted and ended and row["schema"] == 1 and row["dtype"] in DTYPES
+    return filled and counted and ended and row["schema"] == SCHEMA_VERSION and row["dtype"] in DTYPES
 
 
 def read_by_hand(content: bytes, table: Table) -> list[dict[str, Any]] | None:
@@ -193,9 +196,9 @@ def test_what_this_suite_writes_is_read_in_blocks(
 @pytest.mark.parametrize("place", [5, 6, 7], ids=["seed", "step", "loss"])
 def test_every_odd_numeral_is_read_as_by_hand(scratch: Path, place: int, numeral: str) -> None:
     """Among good rows, as a seed, a step and a loss."""
-    words = ["1", "neuron", "cpu", "float64", "eager", "7", "8", "0.5"]
+    words = [f"{SCHEMA_VERSION}", "neuron", "cpu", "float64", "eager", "7", "8", "0.5"]
     words[place] = numeral
-    good = ["1,neuron,cpu,float64,eager,0,0,nan", "1,neuron,cpu,float64,eager,0,1,-inf"]
+    good = [f"{SCHEMA_VERSION},neuron,cpu,float64,eager,0,{step},{loss}" for step, loss in enumerate(["nan", "-inf"])]
     content = "\n".join([",".join(CURVES.columns), good[0], ",".join(words), good[1], ""]).encode()
     assert read_in_blocks(scratch, content, CURVES, 2**22) == read_by_hand(content, CURVES)
 

@@ -17,12 +17,12 @@ from suite.errors import SuiteError
 from suite.records.atomic import replace_text
 from suite.records.folder import as_csv, frames
 from suite.records.read import read_table
-from suite.records.schema import CURVES, TRIALS, Table
+from suite.records.schema import CURVES, SCHEMA_VERSION, TRIALS, Table
 from suite.trial import Trial
 
 HEADER = "schema,case,device,dtype,mode,seed,step,loss\n"
-FIRST = "1,neuron,cpu,float64,eager,0,0,0.5\n"
-SECOND = "1,neuron,cpu,float64,eager,0,1,0.25\n"
+FIRST = f"{SCHEMA_VERSION},neuron,cpu,float64,eager,0,0,0.5\n"
+SECOND = f"{SCHEMA_VERSION},neuron,cpu,float64,eager,0,1,0.25\n"
 COLUMNS = "schema, case, device, dtype, mode, seed, step, loss"
 WHOLE = HEADER + FIRST + SECOND
 
@@ -54,8 +54,9 @@ def told(file: Path, content: str | bytes, table: Table = CURVES) -> str:
 
 def row(**given: object) -> str:
     """Return a row of ``curves.csv``, good but for the cells given."""
-    cells = {"schema": 1, "case": "neuron", "device": "cpu", "dtype": "float64", "mode": "eager", "seed": 0}
-    return ",".join(map(str, (cells | {"step": 2, "loss": 0.125} | given).values())) + "\n"
+    cell = {"case": "neuron", "device": "cpu", "dtype": "float64", "mode": "eager"}
+    cells = {"schema": SCHEMA_VERSION, **cell, "seed": 0, "step": 2, "loss": 0.125}
+    return ",".join(map(str, (cells | given).values())) + "\n"
 
 
 def same_bits(found: pd.Series, expected: list[float]) -> bool:
@@ -138,7 +139,7 @@ def test_a_cell_that_is_no_number_of_its_kind_is_named(tmp_path: Path, column: s
 
 LAWS = [
     ("step", "-1", "found -1, expected greater_than_or_equal_to(0)"),
-    ("schema", "2", "found 2, expected equal_to(1)"),
+    ("schema", str(SCHEMA_VERSION + 1), f"found {SCHEMA_VERSION + 1}, expected equal_to({SCHEMA_VERSION})"),
     ("dtype", "float8", "found 'float8', expected isin(('float64', 'float32', 'bfloat16', 'float16'))"),
     ("case", "", "found '', expected some text"),
     ("mode", "", "found '', expected some text"),
@@ -169,8 +170,12 @@ FORMS: list[tuple[str, str | bytes, str]] = [
         f"row 1: the columns stand in another order; expected {COLUMNS}",
     ),
     ("no header", FIRST + SECOND, f"row 1: column schema is missing; expected {COLUMNS}"),
-    ("short row", WHOLE + "1,neuron,cpu\n" + row(), "row 4: has 3 fields; 8 were expected"),
-    ("short first row", HEADER + "1,neuron,cpu,float64,eager,0,0\n" + row(), "row 2: has 7 fields; 8 were expected"),
+    ("short row", WHOLE + f"{SCHEMA_VERSION},neuron,cpu\n" + row(), "row 4: has 3 fields; 8 were expected"),
+    (
+        "short first row",
+        HEADER + f"{SCHEMA_VERSION},neuron,cpu,float64,eager,0,0\n" + row(),
+        "row 2: has 7 fields; 8 were expected",
+    ),
     ("long row", WHOLE + row(loss="0.5,7") + row(step=3), "row 4: has 9 fields; 8 were expected"),
     ("long first row", HEADER + row(loss="0.5,7") + row(step=3), "row 2: has 9 fields; 8 were expected"),
     ("comma at the end", WHOLE + row(loss="0.5,"), "row 4: has 9 fields; 8 were expected"),
@@ -197,18 +202,24 @@ def test_a_file_of_another_form_is_named(tmp_path: Path, content: str | bytes, w
     assert told(tmp_path / "curves.csv", content) == what
 
 
-@pytest.mark.parametrize("version", ["2", "0", "12"])
+@pytest.mark.parametrize("version", [f"{SCHEMA_VERSION + 1}", f"{SCHEMA_VERSION - 1}", "0", f"{SCHEMA_VERSION}2"])
 @pytest.mark.parametrize("header", [HEADER, "schema,of,another,kind,and,of,eight,columns\n"])
 def test_another_schema_version_is_refused_by_its_name(tmp_path: Path, version: str, header: str) -> None:
     """A file of another version is never guessed at, whatever its columns are."""
     content = header + row(schema=version)
-    what = f"has schema version {version}; this suite reads version 1 only"
+    what = f"has schema version {version}; this suite reads version {SCHEMA_VERSION} only"
     assert told(tmp_path / "curves.csv", content) == what
 
 
 @pytest.mark.parametrize("rows", [3, 30, 3000])
 @pytest.mark.parametrize(
-    ("before", "column"), [("1,neu", "case"), ("1,", "case"), ("", "schema"), ("1,a,b,c,d", "mode")]
+    ("before", "column"),
+    [
+        (f"{SCHEMA_VERSION},neu", "case"),
+        (f"{SCHEMA_VERSION},", "case"),
+        ("", "schema"),
+        (f"{SCHEMA_VERSION},a,b,c,d", "mode"),
+    ],
 )
 def test_what_is_no_utf8_is_named(tmp_path: Path, rows: int, before: str, column: str) -> None:
     """Row and column are right wherever in the file the byte stands."""
@@ -239,7 +250,7 @@ def test_the_first_row_at_fault_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rows", [0, 10_000])
 def test_a_quote_without_its_partner_is_refused(tmp_path: Path, rows: int) -> None:
     """However much text it swallows, it is one line that names the row where it stands."""
-    content = WHOLE + '1,"neuron,cpu,float64,eager,0,0,0.5\n' + row() * rows
+    content = WHOLE + f'{SCHEMA_VERSION},"neuron,cpu,float64,eager,0,0,0.5\n' + row() * rows
     assert told(tmp_path / "curves.csv", content).startswith(
         "row 4: is cut off; complete the run with: suite run --resume"
     )

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from suite.errors import SuiteError
 from suite.records.folder import frames
-from suite.records.schema import CELL, CURVES, KEY, OBSERVATIONS, TRIALS, VERDICTS, Table, check
+from suite.records.schema import CELL, CURVES, KEY, OBSERVATIONS, SCHEMA_VERSION, TRIALS, VERDICTS, Table, check
 from suite.trial import Trial
 
 PROMISED = (
     "run, case, case_version, seed, device, dtype, mode, status, steps, first_loss, final_loss, train_seconds, "
-    "seeds_together, yardstick_seconds, data_digest, init_digest, gradient_digest, update_digest, final_digest"
+    "compile_seconds, seeds_together, yardstick_seconds, data_digest, init_digest, gradient_digest, update_digest, "
+    "final_digest"
 )
 TABLES = (TRIALS, CURVES, OBSERVATIONS, VERDICTS)
 
@@ -58,7 +59,7 @@ def test_rows_that_fulfil_the_schema_are_given_back(three_rows: dict[str, pd.Dat
 
 
 LAWS: list[tuple[str, Any, str]] = [
-    ("schema", 2, "found 2, expected equal_to(1)"),
+    ("schema", SCHEMA_VERSION + 1, f"found {SCHEMA_VERSION + 1}, expected equal_to({SCHEMA_VERSION})"),
     ("status", "fine", "found 'fine', expected isin(['ok', 'diverged', 'error'])"),
     ("dtype", "float8", "found 'float8', expected isin(('float64', 'float32', 'bfloat16', 'float16'))"),
     ("steps", -1, "found -1, expected greater_than_or_equal_to(0)"),
@@ -147,6 +148,7 @@ def test_only_a_reason_and_a_stage_may_be_empty() -> None:
 
 def test_a_verdict_may_be_about_every_dtype() -> None:
     """A device that is not here is skipped in all dtypes; the law for dtypes is about trained seeds."""
-    row = {"schema": 1, "case": "*", "device": "cuda", "dtype": "*", "mode": "*", "aspect": "expectation"}
-    rows = pd.DataFrame([{**row, "stage": "", "sentence": "not here", "verdict": "skipped"}]).astype(VERDICTS.columns)
+    row = {"case": "*", "device": "cuda", "dtype": "*", "mode": "*", "aspect": "expectation"}
+    row |= {"stage": "", "sentence": "not here", "verdict": "skipped"}
+    rows = pd.DataFrame([{"schema": SCHEMA_VERSION, **row}]).astype(VERDICTS.columns)
     assert check(rows, VERDICTS, "here") is rows

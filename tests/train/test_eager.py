@@ -102,7 +102,7 @@ def by_hand(case: Case, dtype: str, seed: int) -> ByHand:
 
 def untimed(trials: Iterable[Trial]) -> list[str]:
     """Return the trials without their times, which alone may differ, as text: there a NaN equals itself."""
-    return [repr(replace(trial, train_seconds=0.0, yardstick_seconds=0.0)) for trial in trials]
+    return [repr(replace(trial, train_seconds=0.0, compile_seconds=0.0, yardstick_seconds=0.0)) for trial in trials]
 
 
 @pytest.mark.parametrize("case", [NEURON, DEEP], ids=["neuron", "deep"])

@@ -99,7 +99,10 @@ def test_a_seed_keeps_its_bits_in_any_company(dtype: str, cell_of: MakeCell) -> 
     """Alone, among few, or past the end of a block of lanes: a seed's record is the same, times apart."""
 
     def bits(trials: Iterable[Trial]) -> dict[int, Trial]:
-        return {t.seed: replace(t, train_seconds=0.0, yardstick_seconds=0.0, seeds_together=1) for t in trials}
+        return {
+            t.seed: replace(t, train_seconds=0.0, compile_seconds=0.0, yardstick_seconds=0.0, seeds_together=1)
+            for t in trials
+        }
 
     cell = cell_of(replace(CURVE, expect=[final_loss(low=0.0)]), dtype=dtype)
     many = bits(ensemble.train(cell, range(130)))
