@@ -46,6 +46,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def perf(session: nox.Session) -> None:
+    """Measure, side by side: seeds by every mode and by JAX, start-up, and a million trials; prints tables."""
+    install(session, "test", "perf")
+    session.run("pytest", "-m", "perf", "tests/benchmarks", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, format, imports between rooms, and the workflow; arguments go to `ruff check`."""
     session.install(*PINNED, *nox.project.dependency_groups(PROJECT, "lint"))

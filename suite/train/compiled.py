@@ -1,7 +1,8 @@
 """The ensemble's step, compiled: gradient and update become a few fused loops over the lanes.
 
-A call costs more than one step of a small network; so several steps make one call. Other numbers of
-lanes or of steps compile to other arithmetic, in the last bit; so both depend on the case alone.
+A call costs more than one step of a small network; so several steps make one call. Another number of
+steps compiles to other arithmetic, in the last bit; so it is the same for all. So does a number of
+lanes that leaves a part of a vector, or of a few vectors that a loop takes at once, over.
 """
 
 from __future__ import annotations
@@ -24,14 +25,16 @@ from suite.train.prepare import Bench
 from suite.trial import Trial
 
 BLOCK = 128
-"""The number of lanes is a multiple of this: whole vectors, in every dtype but the shortest."""
-LEAST_LANES, MOST_LANES = 128, 1024
-LARGEST_TENSOR = 96 * 1024
-"""Bytes of a step's largest tensor, unless so few lanes need more."""
+"""The number of lanes is a multiple of this."""
+MOST_LANES = 1024
+LARGEST_TENSOR = 256 * 1024
+"""Bytes of a step's largest tensor, unless a block of lanes needs more."""
 STEPS_A_CALL = 8
 
-OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {"emulate_precision_casts": True}
-"""Round to the dtype after every operation, as the operations do when they are done one by one."""
+OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {
+    "emulate_precision_casts": True,  # round to the dtype after every operation, as one by one they do
+    "cpp_wrapper": True,  # call the loops from C++, not from Python
+}
 
 
 def train(cell: Cell, seeds: Sequence[int], *, timed: bool = True) -> list[Trial]:
@@ -66,14 +69,17 @@ def _compiled(step: Callable[..., Any], tensors: Sequence[Tensor]) -> Callable[.
 
 
 class Compiled(Ensemble):
-    """An ensemble whose steps are compiled; those that an optimizer is watched at, and the odd ones, are played."""
+    """An ensemble whose steps are compiled, but for those at which its optimizer is watched, and the odd ones."""
+
+    plays_updates = False
 
     @classmethod
     def fitting(cls, bench: Bench, seeds: Sequence[int]) -> Ensemble:
-        """Return an ensemble of as many lanes as suit the case, however many the seeds."""
+        """Return an ensemble of as many lanes as these seeds need and the processor's cache holds."""
         a_lane = -(-cls(bench, seeds, BLOCK).largest // BLOCK)
-        lanes = LARGEST_TENSOR // a_lane // BLOCK * BLOCK
-        return cls(bench, seeds, min(MOST_LANES, max(LEAST_LANES, lanes)))
+        fit = min(MOST_LANES, LARGEST_TENSOR // a_lane)
+        blocks = min(-(-len(seeds) // BLOCK), max(1, fit // BLOCK))
+        return cls(bench, seeds, blocks * BLOCK)
 
     def advance(self, updates: int) -> Tensor:
         """Make so many updates; return the losses before the last of them, ``(lanes,)``."""

@@ -87,6 +87,8 @@ def draw_wide(case: Case, seeds: Sequence[int], lanes: int) -> Wide:
 class Ensemble:
     """A network, its loss and its gradient, recorded once on so many lanes, to train group after group of seeds."""
 
+    plays_updates = True
+
     @classmethod
     def fitting(cls, bench: Bench, seeds: Sequence[int]) -> Ensemble:
         """Return an ensemble of as many lanes as these seeds need and the processor's cache holds."""
@@ -124,7 +126,7 @@ class Ensemble:
             value.copy_(drawn[name])
         optimizer = optimizer_for(self.bench.case, self.parameters.items())
         self.borrows = type(optimizer).__module__.startswith("torch.optim.")
-        self.update = Update(optimizer, list(self.parameters.values()))
+        self.update = Update(optimizer, list(self.parameters.values()), plays=self.plays_updates)
         self.network.train()
         initial = self._values()
         synchronise(self.bench.device)

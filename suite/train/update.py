@@ -26,9 +26,12 @@ class Update:
     later ones play these: the same arithmetic, without the optimizer's own errands between them.
     """
 
-    def __init__(self, optimizer: Stepper, parameters: Sequence[nn.Parameter]) -> None:
-        """Take a fresh optimizer and what it updates; gradients lie in the same tensors at every update."""
-        self.optimizer, self.parameters = optimizer, parameters
+    def __init__(self, optimizer: Stepper, parameters: Sequence[nn.Parameter], *, plays: bool = True) -> None:
+        """Take a fresh optimizer and what it updates; gradients lie in the same tensors at every update.
+
+        ``plays`` False: too few updates are made here for it to be worth while to bind them.
+        """
+        self.optimizer, self.parameters, self.plays = optimizer, parameters, plays
         self.watched: list[Tape] = []
         self.made = 0
         self.steady: fx.GraphModule | None = None
@@ -61,7 +64,7 @@ class Update:
         texts = {str(tape.graph) for tape in self.watched}
         if len(self.watched) == len(WATCHED) and len(texts) == 1 and not kept.constants:
             self.steady = kept.finish([])
-            self.replay = Replay(self.steady, tensors)
+            self.replay = Replay(self.steady, tensors) if self.plays else None
 
     def state(self) -> list[Tensor]:
         """Return the tensors that the optimizer keeps, in order."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tabulate import tabulate
 
 from suite.plan import DTYPES
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE
@@ -29,6 +30,26 @@ SPREAD = 2.0**-30
 
 NORMS = [f"{part}_norm" for part in ("data", "init", "start", "gradient", "update", "final")]
 DIGESTS = {f"{part}_digest": place for place, part in enumerate(("init", "gradient", "update", "final"))}
+
+
+TOLD = pytest.StashKey[dict[str, list[dict[str, object]]]]()
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Add a row to one of the tables that are printed at the end: ``tell("A title", {"column": 1.5})``."""
+
+    def add(title: str, row: dict[str, object]) -> None:
+        request.config.stash.setdefault(TOLD, {}).setdefault(title, []).append(row)
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the tables, in Markdown."""
+    for title, rows in config.stash.get(TOLD, {}).items():
+        terminalreporter.write_line(f"\n{title}\n")
+        terminalreporter.write_line(tabulate(rows, headers="keys", tablefmt="github", floatfmt=".3g"))
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ from suite.train.compiled import Compiled
 from suite.train.prepare import Bench, prepare
 
 RATE = 0.001
-TURNS = 5
+TURNS = 3
 POINTS = [[place / 10] for place in range(-10, 10)]
 
 
@@ -109,9 +109,9 @@ def by_jax(seeds: int, steps: int) -> tuple[Timed, Callable[[], Any], float]:
 
 
 @pytest.mark.perf
-@pytest.mark.parametrize(("seeds", "steps"), [(1, 1000), (100, 2000), (1000, 500), (10_000, 200)])
+@pytest.mark.parametrize(("seeds", "steps"), [(1, 2000), (100, 5000), (1000, 5000), (10_000, 2000)])
 @pytest.mark.usefixtures("one_core")
-def test_seeds_are_nearly_free(seeds: int, steps: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_seeds_are_nearly_free(seeds: int, steps: int, tell: Callable[..., None]) -> None:
     """The same losses by four ways; many seeds at a hundredth, then a thousandth, of what each costs alone."""
     compiled = Compiled.fitting(bench_of(steps), range(seeds))
     jax, jax_losses, jax_compiling = by_jax(seeds, steps)
@@ -123,17 +123,15 @@ def test_seeds_are_nearly_free(seeds: int, steps: int, capsys: pytest.CaptureFix
     }
     for way in ways.values():
         way()  # what is done for the first time
-    turns = {name: [] for name in ways}  # type: dict[str, list[float]]
+    turns: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(TURNS):
         for name in list(ways)[:: 1 if turn % 2 else -1]:
             turns[name].append(ways[name]())
     cost = {name: median(costs) for name, costs in turns.items()}
     left, _ = compiled.follow(range(min(seeds, compiled.lanes)))
     np.testing.assert_allclose(left.curve[:, -1], jax_losses()[: len(left.curve)], rtol=1e-3)
-    shown = "; ".join(f"{name} {micros:.3f}" for name, micros in cost.items())
-    with capsys.disabled():
-        print(f"\n{seeds} seeds, microseconds a step and seed: {shown}")
-        print(f"  eager/ensemble {cost['eager'] / cost['ensemble']:.0f}, eager/compiled", end=" ")
-        print(f"{cost['eager'] / cost['compiled']:.0f}, compiled/JAX {cost['compiled'] / cost['JAX']:.2f};", end=" ")
-        print(f"compiling: ours {compiled.compile_seconds:.1f} s, JAX {jax_compiling:.1f} s")
-    assert cost["eager"] > cost["ensemble"] if seeds > 1 else True
+    row = {"seeds": seeds, **cost, "eager/ensemble": cost["eager"] / cost["ensemble"]}
+    row |= {"eager/compiled": cost["eager"] / cost["compiled"], "compiled/JAX": cost["compiled"] / cost["JAX"]}
+    row |= {"compiling, s": compiled.compile_seconds, "JAX compiling, s": jax_compiling}
+    tell("Microseconds a step and seed: ten neurons learn x², float32, one core", row)
+    assert seeds == 1 or cost["eager"] > cost["ensemble"]
