@@ -138,7 +138,8 @@ def _each(pairs: Sequence[tuple[Any, Any]], place: int) -> list[Any]:
 def _frame(table: Table, columns: Mapping[str, Any]) -> pd.DataFrame:
     """Return a table of these columns, the schema's version before them."""
     whole = {**columns, "schema": SCHEMA_VERSION}
-    return pd.DataFrame({name: whole[name] for name in table.columns}).astype(table.columns)
+    frame = pd.DataFrame({name: whole[name] for name in table.columns})
+    return frame.astype(table.columns) if len(frame) else table.empty()
 
 
 def in_memory(manifest: Manifest, machine: Machine, trials: Sequence[Trial]) -> RunRecord:
