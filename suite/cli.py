@@ -237,7 +237,7 @@ def _task(
     resume: bool,
 ) -> Task:
     """Read the options of a run, every fault of theirs at once."""
-    from suite.engine import parse_engine, suited
+    from suite.engine import call_workers, parse_engine, suited
     from suite.errors import gather
     from suite.machine import Settings
     from suite.plan import DTYPES, MODES, make_plan, parse_choice, parse_devices, parse_seeds
@@ -250,6 +250,7 @@ def _task(
         chosen_dtypes = reading(lambda: parse_choice("--dtype", dtype, DTYPES))
         chosen_modes = reading(lambda: None if mode is None else parse_choice("--mode", mode, MODES))
         chosen_engine = reading(lambda: parse_engine(engine))
+        call_workers(chosen_engine)
         devices = reading(lambda: parse_devices(device))
         collection = reading(lambda: _collection(cases))
         selected = reading(lambda: collection.select(case)) if collection else ()

@@ -6,11 +6,13 @@ What is timed runs alone. The rows do not depend on the engine, time columns apa
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from suite.case import Case
 from suite.cluster import Cluster
@@ -94,6 +96,7 @@ def train_plan(
         yield from map(_trainer(settings), chunks)
         return
     alone, together = split(chunks)
+    _wait_for_workers()
     yield from map(_trainer(settings), alone)
     together.sort(key=_work, reverse=True)
     if isinstance(engine, Cluster):
@@ -172,12 +175,37 @@ def _work(chunk: Chunk) -> int:
     return chunk.cell.steps * len(chunk.seeds) * parameters
 
 
+_coming: list[Iterator[None]] = []
+"""Answers of worker processes that come up."""
+
+
+def call_workers(engine: Engine | Cluster) -> None:
+    """Let worker processes come up, if the engine has any, while this one still reads its cases."""
+    if engine is Engine.PROCESSES:
+        _coming.append(_in_pool((_nothing, ()) for _ in range(os.cpu_count() or 1)))
+
+
+def _wait_for_workers() -> None:
+    """Wait until those that were called have come up, so that they disturb nothing that is timed."""
+    while _coming:
+        deque(_coming.pop(), maxlen=0)
+
+
+def _nothing() -> None:
+    """Be imported, and all that trains with it."""
+
+
 def _in_processes(chunks: Sequence[Chunk], settings: Settings) -> Iterator[list[Trial]]:
     """Train chunks in one worker process per core; each gives its trials as it finishes."""
+    return _in_pool((_train_elsewhere, (_Errand.of(chunk), settings)) for chunk in chunks)
+
+
+def _in_pool(calls: Iterable[tuple[Callable[..., Any], tuple[Any, ...]]]) -> Iterator[Any]:
     from joblib import Parallel, delayed
 
     pool = Parallel(n_jobs=os.cpu_count(), return_as="generator_unordered", batch_size=1)
-    yield from pool(delayed(_train_elsewhere)(_Errand.of(chunk), settings) for chunk in chunks)
+    answers: Iterator[Any] = pool(delayed(function)(*arguments) for function, arguments in calls)
+    return answers
 
 
 @dataclass(frozen=True, kw_only=True)
