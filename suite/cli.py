@@ -237,10 +237,11 @@ def _task(
     resume: bool,
 ) -> Task:
     """Read the options of a run, every fault of theirs at once."""
-    from suite.engine import call_workers, parse_engine, suited
+    from suite.engine import call_workers, parse_engine
     from suite.errors import gather
     from suite.machine import Settings
     from suite.plan import DTYPES, MODES, make_plan, parse_choice, parse_devices, parse_seeds
+    from suite.train.suited import suited
     from suite.workflow import Task, new_folder
 
     if resume and out is None:

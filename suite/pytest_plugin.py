@@ -61,8 +61,8 @@ class CaseFile(pytest.File):
 
     def _planned(self) -> tuple[Collection, Plan]:
         from suite.discover import discover
-        from suite.engine import suited
         from suite.plan import DTYPES, ENSEMBLE, make_plan, parse_choice, parse_devices, parse_seeds
+        from suite.train.suited import suited
 
         asked = {name: self.config.getoption(name) for name in ("device", "dtype", "seeds")}
         devices, _ = parse_devices(asked["device"])

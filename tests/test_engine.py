@@ -19,19 +19,9 @@ from torch.optim import SGD
 from suite import engine
 from suite.case import Case, fixed
 from suite.cluster import Cluster
-from suite.discover import discover, documented, load
-from suite.engine import (
-    Chunk,
-    Engine,
-    check_engine,
-    chop,
-    done_in,
-    nothing_done,
-    parse_engine,
-    split,
-    suited,
-    train_plan,
-)
+from suite.discover import load
+from suite.engine import Engine, check_engine, chop, done_in, nothing_done, parse_engine, split, train_plan
+from suite.errand import Chunk
 from suite.errors import SuiteError
 from suite.machine import Settings
 from suite.plan import REFERENCE_SEEDS, Cell, Plan, make_plan
@@ -154,60 +144,6 @@ def pairs(chunks: Sequence[Chunk]) -> Iterator[tuple[int, int]]:
         yield from ((id(chunk.cell), seed) for seed in chunk.seeds)
 
 
-def test_a_cell_is_found_again_in_another_process(plan: Plan) -> None:
-    """A chunk that travels by file and name arrives as the cell that it was, with the seeds of the chunk."""
-    for cell in plan.cells:
-        there = engine._Errand.of(Chunk(cell=cell, seeds=(4, 5))).cell()
-        assert replace(there, case=cell.case) == replace(cell, seeds=(4, 5))
-        assert (there.case.name, there.case.file, there.case.steps) == (
-            cell.case.name,
-            cell.case.file,
-            cell.case.steps,
-        )
-
-
-def sent(file: Path) -> engine._Errand:
-    """Return the errand of training a file's case as it is now."""
-    (cell,) = make_plan(load(file), dtypes=("float32",), modes=("eager",)).cells
-    return engine._Errand.of(Chunk(cell=cell, seeds=(0,)))
-
-
-def test_a_case_that_was_edited_is_loaded_again(write: Write, case_text: str) -> None:
-    """A process that outlives a case's text trains what the file says by then; what it said before is refused."""
-    file = write("mine/edited.py", case_text.replace("nn.Linear, 1, 1, bias=False", "lambda: nn.Linear(1, 1)"))
-    before = sent(file)
-    assert before.cell().case.architecture().bias is not None
-    write("mine/edited.py", case_text.replace("nn.Linear, 1, 1, bias=False", "lambda: nn.Linear(1, 1, bias=False)"))
-    after = sent(file)
-    assert after.cell().case.architecture().bias is None
-    told = f"edited has version {after.version}, where version {before.version} is to be trained"
-    with pytest.raises(SuiteError, match=rf"mine/edited\.py: {told}$"):
-        before.cell()
-
-
-def test_a_case_that_is_not_here_is_told(write: Write, case_text: str) -> None:
-    """A file that is missing where the chunk arrives is named; so is one that declares no case of that name."""
-    file = write("mine/gone.py", case_text)
-    errand = sent(file)
-    with pytest.raises(SuiteError, match=r"gone\.py: other has version none, where version"):
-        replace(errand, name="other").cell()
-    engine._cases.cache_clear()
-    file.unlink()
-    with pytest.raises(SuiteError, match=r"gone\.py: does not import: FileNotFoundError"):
-        errand.cell()
-
-
-def test_a_documented_case_travels_to_wherever_they_lie(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On another machine the documented cases may lie elsewhere; a case is found again by its place among them."""
-    (case,) = discover([documented() / "guide" / "relu.py"]).cases
-    errand = engine._Errand.of(
-        Chunk(cell=make_plan([case], dtypes=("float32",), modes=("eager",)).cells[0], seeds=(0,))
-    )
-    moved = write("there/guide/relu.py", Path(case.file).read_text(encoding="utf-8"))
-    monkeypatch.setattr(engine, "documented", lambda: moved.parent.parent)
-    assert (errand.file, errand.cell().case.file) == ("guide/relu.py", str(moved))
-
-
 @pytest.mark.parametrize("name", Engine)
 def test_an_engine_is_chosen_by_its_name(name: str) -> None:
     """Each engine of this machine is written as it is called, and is there whatever the plan."""
@@ -263,25 +199,10 @@ def test_ensembles_are_cut_by_lanes(neuron: Case) -> None:
     assert [len(chunk.seeds) for chunk in chop(plan, nothing_done)] == [engine.CHUNK_SEEDS] * 2 + [1]
 
 
-def test_what_can_be_an_ensemble_stays_one(neuron: Case) -> None:
-    """A plan of elementwise cases is left as it is, with nothing to say."""
-    plan = make_plan([neuron], dtypes=("float32",))
-    assert suited(plan) == (plan, ())
-
-
-def test_what_cannot_be_an_ensemble_is_trained_one_by_one(neuron: Case) -> None:
-    """Its cells become whole eager ones, in place of their short twins, and a sentence says why."""
-    layers = partial(nn.Sequential, nn.Linear(1, 1), nn.Dropout())
-    noisy = replace(neuron, name="noisy", architecture=layers, data=fixed(x=[[1.0]], target=[[5.0]]))
-    plan, notes = suited(make_plan([noisy, neuron], seeds=range(30), dtypes=("float64", "float32")))
-    found = [(cell.case.name, cell.dtype, cell.mode, cell.short, len(cell.seeds)) for cell in plan.cells]
-    assert found == [
-        ("noisy", "float64", "eager", False, 30),
-        ("noisy", "float32", "eager", False, 30),
-        ("neuron", "float64", "eager", True, REFERENCE_SEEDS),
-        ("neuron", "float64", "ensemble", False, 30),
-        ("neuron", "float32", "eager", True, REFERENCE_SEEDS),
-        ("neuron", "float32", "ensemble", False, 30),
-    ]
-    assert len(notes) == 1
-    assert notes[0].startswith("noisy: its seeds are trained one by one, since ")
+def test_what_a_chunk_leaves_fits_its_memory(neuron: Case) -> None:
+    """Seeds of a network of many parameters make smaller chunks, and every one of at least one seed."""
+    many = replace(neuron, architecture=partial(nn.Linear, 1, 4096), data=fixed(x=[[1.0]], target=[[5.0]]))
+    plan = make_plan([many], seeds=range(1000), dtypes=("float32",), modes=("ensemble",))
+    sizes = [len(chunk.seeds) for chunk in chop(plan, nothing_done)]
+    assert sum(sizes) == 1000
+    assert sizes[0] == engine.CHUNK_BYTES // (8192 * engine.BYTES_A_PARAMETER)

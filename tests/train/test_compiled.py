@@ -15,10 +15,10 @@ from torch import nn
 from torch.optim import SGD, Adam
 
 from suite.case import Case, Stepper, fixed
-from suite.engine import suited
 from suite.expect import final_loss, same_as
 from suite.plan import DTYPES, Cell, make_plan
 from suite.train import compiled, eager, ensemble
+from suite.train.suited import suited
 from suite.trial import Trial
 
 MakeCell = Callable[..., Cell]

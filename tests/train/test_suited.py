@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, RMSprop
 
 from suite.case import Case, Stepper, by_name, fixed
-from suite.train.suited import why_not
+from suite.plan import REFERENCE_SEEDS, make_plan
+from suite.train.suited import suited, why_not
 
 
 def hidden(width: int) -> nn.Module:
@@ -90,3 +91,27 @@ def test_what_cannot_be_an_ensemble_is_found_out(change: dict[str, Any], reason:
 def test_elementwise_optimizers_are_taken(optimizer: Callable[..., Stepper]) -> None:
     """What does to each entry what it does to one is no reason to train one by one."""
     assert why_not(replace(CURVE, optimizer=optimizer)) is None
+
+
+def test_what_can_be_an_ensemble_stays_one() -> None:
+    """A plan of elementwise cases is left as it is, with nothing to say."""
+    plan = make_plan([CURVE], dtypes=("float32",))
+    assert suited(plan) == (plan, ())
+
+
+def test_what_cannot_be_an_ensemble_is_trained_one_by_one() -> None:
+    """Its cells become whole eager ones, in place of their short twins, and a sentence says why."""
+    layers = partial(nn.Sequential, nn.Linear(1, 1), nn.Dropout())
+    noisy = replace(CURVE, name="noisy", architecture=layers, data=fixed(x=[[1.0]], target=[[5.0]]))
+    plan, notes = suited(make_plan([noisy, CURVE], seeds=range(30), dtypes=("float64", "float32")))
+    found = [(cell.case.name, cell.dtype, cell.mode, cell.short, len(cell.seeds)) for cell in plan.cells]
+    assert found == [
+        ("noisy", "float64", "eager", False, 30),
+        ("noisy", "float32", "eager", False, 30),
+        ("curve", "float64", "eager", True, REFERENCE_SEEDS),
+        ("curve", "float64", "ensemble", False, 30),
+        ("curve", "float32", "eager", True, REFERENCE_SEEDS),
+        ("curve", "float32", "ensemble", False, 30),
+    ]
+    assert len(notes) == 1
+    assert notes[0].startswith("noisy: its seeds are trained one by one, since ")
