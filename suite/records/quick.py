@@ -22,7 +22,7 @@ from pandas.api.types import union_categoricals
 from suite.records.digests import Digests
 from suite.records.schema import DIGEST, FLOAT, SCHEMA_VERSION, SEED, TEXT, WHOLE, WORD, Table
 
-BLOCK = 2**22
+BLOCK = 2**24
 """Bytes that are read at once: many rows, but few beside those of a whole file."""
 MOST_THREADS = 4
 LONGEST = 18

@@ -65,7 +65,7 @@ def test_a_million_trials_are_compared(
     ended, seconds, memory = measured(COMPARE, words, tmp_path / "answer")
     files = [run / file for run in runs for file in ("trials.csv", "curves.csv", "observations.csv")]
     _, alone, _ = measured(READ, files, tmp_path / "nothing")
-    rows = {file.stem: sum(1 for _ in file.open("rb")) - 1 for file in files[:3]}
+    rows = {file.stem: file.read_bytes().count(b"\n") - 1 for file in files[:3]}
     told = {"seconds": seconds, "times pandas.read_csv": seconds / alone, "gigabytes": memory / 1e9}
     tell("Two runs of a million trials, compared", {"runs": request.node.callspec.id, **rows, **told})
     found = json.loads((tmp_path / "answer").read_text())
