@@ -17,7 +17,15 @@ from packaging.utils import canonicalize_name
 import noxfile
 
 PROJECT = Path(noxfile.__file__).parent
-SESSIONS = (noxfile.bench, noxfile.tests, noxfile.lint, noxfile.types, noxfile.accept, noxfile.table)
+SESSIONS = (
+    noxfile.bench,
+    noxfile.tests,
+    noxfile.perf,
+    noxfile.lint,
+    noxfile.types,
+    noxfile.accept,
+    noxfile.table,
+)
 
 
 @dataclass
@@ -118,6 +126,14 @@ def test_a_part_of_the_tests_owes_no_coverage(session: Recording, part: list[str
     noxfile.tests(session.nox())
     report = next(command for command in session.commands if command[1] == "report")
     assert ("--fail-under=0" in report) == bool(part)
+
+
+def test_perf_asks_for_what_the_tests_leave_out(session: Recording) -> None:
+    """The benchmarks are marked, and run by their session alone, with the peer that they need."""
+    session.posargs = ["-k", "million"]
+    noxfile.perf(session.nox())
+    assert session.commands == [["pytest", "-m", "perf", "tests/benchmarks", "-k", "million"]]
+    assert any(word.startswith("jax") for words in session.installed for word in words)
 
 
 @pytest.mark.parametrize("name", ["accept", "table"])
