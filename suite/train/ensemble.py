@@ -37,6 +37,8 @@ HALF_BLOCK = 32
 MOST_LANES = 4096
 LARGEST_TENSOR = 512 * 1024
 """Bytes of a step's largest tensor: a core keeps a few of these near, and what is far takes twice the time."""
+LARGEST_ELSEWHERE = 64 * 1024 * 1024
+"""The same on an accelerator, whose many cores share one larger cache."""
 
 Wide = dict[str, Tensor]
 """Tensors by parameter, ``(*shape, lanes)``."""
@@ -94,7 +96,8 @@ class Ensemble:
         """Return an ensemble of as many lanes as these seeds need and the processor's cache holds."""
         wanted = min(MOST_LANES, -(-len(seeds) // BLOCK) * BLOCK)
         ensemble = cls(bench, seeds, wanted)
-        fit = LARGEST_TENSOR * wanted // ensemble.largest
+        largest = LARGEST_TENSOR if bench.device.type == "cpu" else LARGEST_ELSEWHERE
+        fit = largest * wanted // ensemble.largest
         return ensemble if fit >= wanted else cls(bench, seeds, max(HALF_BLOCK, fit // BLOCK * BLOCK))
 
     def __init__(self, bench: Bench, seeds: Sequence[int], lanes: int) -> None:

@@ -101,9 +101,9 @@ class _Binder:
                 self.memory.free(self.values[owner])
 
     def leading_calls(self) -> list[Call]:
-        """Return the calls that are needed for all outputs but the last, and those that change an input."""
+        """Return the calls that all outputs but the last need; those in place all are needed, for views' sake."""
         leading: Any = self.nodes[-1].args[0]
-        needed = {node for node in self.calls if self.owners[node].op == "placeholder"} | set(leading[:-1])
+        needed = {node for node in self.calls if _works_in_place(node)} | set(leading[:-1])
         for node in reversed(self.nodes):
             needed |= set(node.all_input_nodes) if node in needed else set()
         return [call for node, call in self.calls.items() if node in needed]
@@ -132,8 +132,7 @@ class _Binder:
 
     def _bound(self, node: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         operation: Any = node.target
-        changes = operation is not part_of and operation._schema.is_mutable
-        if changes:
+        if changes := _works_in_place(node):
             self.calls[node] = partial(_method_of(operation), *args, **kwargs)
         answer = operation(*args, **kwargs)
         if changes or self.owners[node] is not node:
@@ -155,6 +154,11 @@ class _Binder:
                     self.dying.remove(owner)
                     return read[0]
         return self.memory.like(answer)
+
+
+def _works_in_place(node: fx.Node) -> bool:
+    operation: Any = node.target
+    return operation is not part_of and operation._schema.is_mutable
 
 
 def _parts(answer: Any) -> tuple[Tensor, ...]:

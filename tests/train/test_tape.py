@@ -139,6 +139,20 @@ def test_all_but_the_last_output_can_be_had_alone() -> None:
     assert same_bits(found, done(torch.tanh, x)[0])
 
 
+def test_what_a_view_shows_is_changed_with_it() -> None:
+    """A view taken before its tensor is changed in place shows the change, whichever outputs are asked for."""
+    x = values(0, torch.float32)
+    with tape([x]) as running:
+        whole = Lanes(x) * 2.0
+        row = whole[0]
+        whole.add_(1.0)
+        outputs = [part.wide for part in (row.sin(), row.cos())]  # type: ignore[attr-defined]
+    replay = Replay(running.finish(outputs), [x])
+    x.copy_(values(1, torch.float32))
+    (found,) = replay.all_but_last()
+    assert torch.equal(found, (x[0] * 2.0 + 1.0).sin())
+
+
 def test_what_changes_an_input_is_done_whatever_is_asked_for() -> None:
     """An update in place is no output, and yet is played."""
     x = torch.zeros(LANES)
