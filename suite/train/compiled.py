@@ -21,14 +21,8 @@ from suite.plan import Cell
 from suite.train import ensemble
 from suite.train.ensemble import Ensemble
 from suite.train.leave import guarded, undisturbed
-from suite.train.prepare import Bench
 from suite.trial import Trial
 
-BLOCK = 128
-"""The number of lanes is a multiple of this."""
-MOST_LANES = 1024
-LARGEST_TENSOR = 256 * 1024
-"""Bytes of a step's largest tensor, unless a block of lanes needs more."""
 STEPS_A_CALL = 8
 
 OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {
@@ -49,7 +43,7 @@ def no_compiler(device: str) -> str | None:
     """Return why nothing can be compiled for a device, as a sentence's end; None if it can."""
     with undisturbed():
         try:
-            _compiled(_one_more, [torch.zeros(BLOCK, device=device)])
+            _compiled(_one_more, [torch.zeros(Compiled.block, device=device)])
         except Exception as error:
             return told(error)
     return None
@@ -71,15 +65,9 @@ def _compiled(step: Callable[..., Any], tensors: Sequence[Tensor]) -> Callable[.
 class Compiled(Ensemble):
     """An ensemble whose steps are compiled, but for those at which its optimizer is watched, and the odd ones."""
 
+    block, least, most = 128, 128, 1024
+    largest_tensor = 256 * 1024
     plays_updates = False
-
-    @classmethod
-    def fitting(cls, bench: Bench, seeds: Sequence[int]) -> Ensemble:
-        """Return an ensemble of as many lanes as these seeds need and the processor's cache holds."""
-        a_lane = -(-cls(bench, seeds, BLOCK).largest // BLOCK)
-        fit = min(MOST_LANES, LARGEST_TENSOR // a_lane)
-        blocks = min(-(-len(seeds) // BLOCK), max(1, fit // BLOCK))
-        return cls(bench, seeds, blocks * BLOCK)
 
     def advance(self, updates: int) -> Tensor:
         """Make so many updates; return the losses before the last of them, ``(lanes,)``."""

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from time import perf_counter
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +18,7 @@ from suite.errors import told
 from suite.observe import Probe, Trajectories
 from suite.plan import Cell
 from suite.train.clock import collector_paused, synchronise, yardstick_seconds
-from suite.train.leave import Left, Times, failed, guarded, marks, trajectories, trials
+from suite.train.leave import Left, Times, assemble, copies, failed, gradients, guarded, marks, trajectories, trials
 from suite.train.prepare import Bench, prepare
 from suite.trial import Trial
 
@@ -123,7 +122,7 @@ def follow(bench: Bench, seed: int) -> Path:
     """Train one seed from start to end and keep what it leaves on the way."""
     bench = bench.afresh()
     network, drawn = bench.network(seed)
-    path = Path(drawn=drawn, initial=_values(network))
+    path = Path(drawn=drawn, initial=copies(network.named_parameters()))
     optimizer = bench.optimizer(network)
     synchronise(bench.device)
     start = perf_counter()
@@ -133,7 +132,7 @@ def follow(bench: Bench, seed: int) -> Path:
         path.curve.append(advance(network, optimizer, bench, there - here))
     synchronise(bench.device)
     path.seconds = perf_counter() - start
-    path.final = _values(network)
+    path.final = copies(network.named_parameters())
     network.eval()
     _show(bench, network, path, at_start=False)
     path.final_loss = _loss_in_float64(bench, network)
@@ -147,22 +146,11 @@ def _first_step(bench: Bench, network: nn.Module, optimizer: Stepper, path: Path
     getattr(optimizer, "zero_grad", network.zero_grad)()
     loss = bench.case.loss(network(bench.x), bench.target)
     loss.backward()
-    path.gradient = _gradients(network)
+    path.gradient = gradients(network.named_parameters())
     optimizer.step()
-    path.gradient_after = _gradients(network)
-    path.updated = _values(network)
+    path.gradient_after = gradients(network.named_parameters())
+    path.updated = copies(network.named_parameters())
     path.curve.append(loss.detach())
-
-
-def _values(network: nn.Module) -> Parameters:
-    return {name: value.detach().clone() for name, value in network.named_parameters()}
-
-
-def _gradients(network: nn.Module) -> Parameters:
-    return {
-        name: torch.zeros_like(value) if value.grad is None else value.grad.detach().clone()
-        for name, value in network.named_parameters()
-    }
 
 
 @torch.no_grad()
@@ -175,30 +163,13 @@ def _show(bench: Bench, network: nn.Module, path: Path, *, at_start: bool) -> No
 
 @torch.no_grad()
 def _loss_in_float64(bench: Bench, network: nn.Module) -> Tensor:
-    target = bench.target.double() if bench.target.is_floating_point() else bench.target
-    return bench.case.loss(network(bench.x).double(), target)
+    return bench.loss_in_float64(network(bench.x))
 
 
 def stack(seeds: Sequence[int], paths: Sequence[Path], steps: int) -> Left:
     """Put the ways of several seeds side by side: the seed becomes the first axis."""
-
-    def parameters(phase: str) -> Parameters:
-        names: Any = getattr(paths[0], phase)
-        return {name: torch.stack([getattr(path, phase)[name] for path in paths]) for name in names}
-
-    return Left(
-        seeds=seeds,
-        drawn=parameters("drawn"),
-        initial=parameters("initial"),
-        gradient=parameters("gradient"),
-        gradient_after=parameters("gradient_after"),
-        updated=parameters("updated"),
-        final=parameters("final"),
-        curve_steps=marks(steps),
-        curve=torch.stack([torch.stack(path.curve) for path in paths]),
-        final_loss=torch.stack([path.final_loss for path in paths]),
-        outputs={probe: torch.stack([path.outputs[probe] for path in paths]) for probe in paths[0].outputs},
-    )
+    curve = torch.stack([torch.stack(path.curve) for path in paths])
+    return assemble(paths, torch.stack, seeds=seeds, curve_steps=marks(steps), curve=curve)
 
 
 def one_step(cell: Cell) -> Callable[[], Tensor]:

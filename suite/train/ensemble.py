@@ -23,22 +23,15 @@ from suite.observe import Probe, Trajectories
 from suite.plan import Cell
 from suite.train.clock import collector_paused, synchronise, yardstick_seconds
 from suite.train.lanes import Lanes
-from suite.train.leave import Left, Times, guarded, join, marks, trajectories, trials
+from suite.train.leave import Left, Times, copies, gradients, guarded, join, marks, trajectories, trials
 from suite.train.prepare import Bench, prepare
 from suite.train.replay import Replay
 from suite.train.tape import Tape, tape
 from suite.train.update import Update
 from suite.trial import Trial
 
-BLOCK = 64
-"""The number of lanes is a multiple of this: no lane is ever the odd one out of a vector instruction."""
-HALF_BLOCK = 32
-"""Or, for a network too large for a block to fit, this."""
-MOST_LANES = 4096
-LARGEST_TENSOR = 512 * 1024
-"""Bytes of a step's largest tensor: a core keeps a few of these near, and what is far takes twice the time."""
 LARGEST_ELSEWHERE = 64 * 1024 * 1024
-"""The same on an accelerator, whose many cores share one larger cache."""
+"""Bytes of a step's largest tensor on an accelerator, whose many cores share one large cache."""
 
 Wide = dict[str, Tensor]
 """Tensors by parameter, ``(*shape, lanes)``."""
@@ -71,9 +64,9 @@ def _twin(bench: Bench, seeds: Sequence[int], kind: type[Ensemble]) -> Trajector
     return trajectories(bench, left, {})
 
 
-def follow(bench: Bench, seeds: Sequence[int], kind: type[Ensemble] | None = None) -> tuple[Left, Times]:
+def follow(bench: Bench, seeds: Sequence[int], kind: type[Ensemble]) -> tuple[Left, Times]:
     """Train seeds, as many at a time as fit; return what they leave, seeds first, and the loops' time."""
-    ensemble = (kind or Ensemble).fitting(bench, seeds)
+    ensemble = kind.fitting(bench, seeds)
     groups = [seeds[start : start + ensemble.lanes] for start in range(0, len(seeds), ensemble.lanes)]
     lefts, seconds = zip(*(ensemble.follow(group) for group in groups), strict=True)
     return join(lefts), Times(train=sum(seconds), compiling=ensemble.compile_seconds, together=len(seeds))
@@ -89,16 +82,21 @@ def draw_wide(case: Case, seeds: Sequence[int], lanes: int) -> Wide:
 class Ensemble:
     """A network, its loss and its gradient, recorded once on so many lanes, to train group after group of seeds."""
 
+    block, least, most = 64, 32, 4096
+    """The number of lanes is a multiple of ``block``: no lane is ever the odd one out of a vector instruction.
+    Or, for a network too large for a block to fit, it is ``least``."""
+    largest_tensor = 512 * 1024
+    """Bytes of a step's largest tensor: a core keeps a few of these near, and what is far takes twice the time."""
     plays_updates = True
 
     @classmethod
     def fitting(cls, bench: Bench, seeds: Sequence[int]) -> Ensemble:
         """Return an ensemble of as many lanes as these seeds need and the processor's cache holds."""
-        wanted = min(MOST_LANES, -(-len(seeds) // BLOCK) * BLOCK)
+        wanted = min(cls.most, -(-len(seeds) // cls.block) * cls.block)
         ensemble = cls(bench, seeds, wanted)
-        largest = LARGEST_TENSOR if bench.device.type == "cpu" else LARGEST_ELSEWHERE
+        largest = cls.largest_tensor if bench.device.type == "cpu" else LARGEST_ELSEWHERE
         fit = largest * wanted // ensemble.largest
-        return ensemble if fit >= wanted else cls(bench, seeds, max(HALF_BLOCK, fit // BLOCK * BLOCK))
+        return ensemble if fit >= wanted else cls(bench, seeds, max(cls.least, fit // cls.block * cls.block))
 
     def __init__(self, bench: Bench, seeds: Sequence[int], lanes: int) -> None:
         """Record one step from the first of ``seeds``."""
@@ -131,7 +129,7 @@ class Ensemble:
         self.borrows = type(optimizer).__module__.startswith("torch.optim.")
         self.update = Update(optimizer, list(self.parameters.values()), plays=self.plays_updates)
         self.network.train()
-        initial = self._values()
+        initial = copies(self.parameters.items())
         synchronise(self.bench.device)
         start = perf_counter() - self.compile_seconds
         first, curve = self._first_step()
@@ -143,38 +141,30 @@ class Ensemble:
 
     def _first_step(self) -> tuple[dict[str, Wide], list[Tensor]]:
         """Make the first update; return the gradient before and after it and the parameters then, and the loss."""
-        *gradients, loss = self.replay()
-        self._give(gradients)
-        gradient = self._gradients()
+        *found, loss = self.replay()
+        self._give(found)
+        gradient = gradients(self.parameters.items())
         self.update()
-        return {"gradient": gradient, "gradient_after": self._gradients(), "updated": self._values()}, [loss.clone()]
+        after = {"gradient_after": gradients(self.parameters.items()), "updated": copies(self.parameters.items())}
+        return {"gradient": gradient, **after}, [loss.clone()]
 
     def advance(self, updates: int) -> Tensor:
         """Make so many updates; return the losses before the last of them, ``(lanes,)``."""
         for _ in range(updates - 1):
             self._give(self.replay.all_but_last())
             self.update()
-        *gradients, loss = self.replay()
-        self._give(gradients)
+        *found, loss = self.replay()
+        self._give(found)
         self.update()
         return loss
 
-    def _give(self, gradients: Sequence[Tensor]) -> None:
+    def _give(self, found: Sequence[Tensor]) -> None:
         """Give each parameter its gradient."""
-        for value, gradient in zip(self.parameters.values(), gradients, strict=True):
+        for value, gradient in zip(self.parameters.values(), found, strict=True):
             value.grad = gradient if self.borrows else gradient.clone()
 
-    def _values(self) -> Wide:
-        return {name: value.detach().clone() for name, value in self.parameters.items()}
-
-    def _gradients(self) -> Wide:
-        return {
-            name: torch.zeros_like(value) if value.grad is None else value.grad.clone()
-            for name, value in self.parameters.items()
-        }
-
     def _left(self, seeds: Sequence[int], phases: Mapping[str, Wide], curve: Tensor) -> Left:
-        final, count = self._values(), len(seeds)
+        final, count = copies(self.parameters.items()), len(seeds)
         self.network.eval()
         return Left(
             seeds=seeds,
@@ -195,8 +185,8 @@ def record(bench: Bench, network: nn.Module, parameters: Mapping[str, Tensor]) -
         leaves = [Lanes(value).requires_grad_() for value in values]
         output = functional_call(network, dict(zip(parameters, leaves, strict=True)), (bench.x,))
         loss = bench.case.loss(output, bench.target)
-        gradients = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
-        return kept, [_wide(part, values[0].shape[-1]) for part in (*gradients, loss)]
+        found = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
+        return kept, [_wide(part, values[0].shape[-1]) for part in (*found, loss)]
 
 
 def _wide(value: Tensor, lanes: int) -> Tensor:
@@ -232,6 +222,5 @@ def _answers(bench: Bench, network: nn.Module, initial: Wide, final: Wide, seeds
 
 @torch.no_grad()
 def _loss_in_float64(bench: Bench, network: nn.Module, final: Wide) -> Tensor:
-    target = bench.target.double() if bench.target.is_floating_point() else bench.target
-    loss = bench.case.loss(_answer(network, final, bench.x).double(), target)
+    loss = bench.loss_in_float64(_answer(network, final, bench.x))
     return _wide(loss, next(iter(final.values())).shape[-1])

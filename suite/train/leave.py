@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from suite.draw import generators_kept
 from suite.errors import told
@@ -49,28 +49,43 @@ class Left:
     outputs: Mapping[Probe, Tensor]
 
 
+PHASES = ("drawn", "initial", "gradient", "gradient_after", "updated", "final", "outputs")
+"""What is left by name, and merged name by name."""
+
+
+def assemble(parts: Sequence[Any], merge: Callable[[list[Tensor]], Tensor], **rest: Any) -> Left:
+    """Merge what several parts left: seeds that are stacked, or stacks of seeds that are joined."""
+
+    def merged(phase: str) -> dict[Any, Tensor]:
+        return {key: merge([getattr(part, phase)[key] for part in parts]) for key in getattr(parts[0], phase)}
+
+    left: dict[str, Any] = {phase: merged(phase) for phase in PHASES}
+    return Left(**left, final_loss=merge([part.final_loss for part in parts]), **rest)
+
+
 def join(parts: Sequence[Left]) -> Left:
     """Return what several groups of seeds left, one group after the other."""
     if len(parts) == 1:
         return parts[0]
-
-    def stacked(phase: str) -> Any:
-        first = getattr(parts[0], phase)
-        return {key: torch.cat([getattr(part, phase)[key] for part in parts]) for key in first}
-
-    return Left(
+    return assemble(
+        parts,
+        torch.cat,
         seeds=[seed for part in parts for seed in part.seeds],
-        drawn=stacked("drawn"),
-        initial=stacked("initial"),
-        gradient=stacked("gradient"),
-        gradient_after=stacked("gradient_after"),
-        updated=stacked("updated"),
-        final=stacked("final"),
         curve_steps=parts[0].curve_steps,
         curve=torch.cat([part.curve for part in parts]),
-        final_loss=torch.cat([part.final_loss for part in parts]),
-        outputs=stacked("outputs"),
     )
+
+
+def copies(named: Iterable[tuple[str, nn.Parameter]]) -> dict[str, Tensor]:
+    """Copy parameters as they are now."""
+    return {name: value.detach().clone() for name, value in named}
+
+
+def gradients(named: Iterable[tuple[str, nn.Parameter]]) -> dict[str, Tensor]:
+    """Copy parameters' gradients as they are now; zero where there is none."""
+    return {
+        name: torch.zeros_like(value) if value.grad is None else value.grad.detach().clone() for name, value in named
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

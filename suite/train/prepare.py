@@ -41,6 +41,11 @@ class Bench:
         """Return the same with data of its own, so that a network that changes its inputs changes no other's."""
         return replace(self, x=self.x.clone(), target=self.target.clone())
 
+    def loss_in_float64(self, output: Tensor) -> Tensor:
+        """Return the loss of an output, computed in float64 whatever dtype the output is in."""
+        target = self.target.double() if self.target.is_floating_point() else self.target
+        return self.case.loss(output.double(), target)
+
     def optimizer(self, network: nn.Module) -> Stepper:
         """Return a fresh optimizer over the network's parameters."""
         return optimizer_for(self.case, network.named_parameters())
