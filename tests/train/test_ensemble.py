@@ -188,3 +188,27 @@ def test_an_answer_that_depends_on_no_parameter_is_every_seeds(cell_of: MakeCell
     cell = cell_of(replace(NEURON, architecture=Constant, expect=[output(near=1.0, atol=0.0)]))
     assert {t.observations for t in ensemble.train(cell, range(3))} == {(("output", 1.0),)}
     assert {t.final_loss for t in ensemble.train(cell, range(3))} == {16.0}
+
+
+class Remembering:
+    """Adds the gradient of the step before to each, and keeps it as it is, not as a copy."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Remember nothing yet."""
+        self.parameters = list(parameters)
+        self.before: dict[int, Tensor] = {}
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Go down both."""
+        for place, value in enumerate(self.parameters):
+            assert value.grad is not None
+            value.sub_(0.01 * (value.grad + self.before.get(place, torch.zeros_like(value))))
+            self.before[place] = value.grad
+
+
+def test_a_gradient_that_an_optimizer_keeps_stays_as_it_was(cell_of: MakeCell) -> None:
+    """An optimizer of one's own may hold on to a gradient; the next step writes over none of them."""
+    cell = cell_of(replace(CURVE, optimizer=Remembering))
+    for together, alone in zip(ensemble.train(cell, range(3)), eager.train(cell, range(3)), strict=True):
+        np.testing.assert_allclose(losses(together), losses(alone), rtol=1e-9)
