@@ -45,6 +45,16 @@ def draw(case: Case, seed: int) -> nn.Module:
     return case.architecture()
 
 
+def is_drawn(case: Case) -> bool:
+    """Tell whether a network starts from random numbers: whether two that are built in turn start otherwise."""
+    import torch
+
+    with generators_kept():
+        first, second = draw(case, DATA_SEED), case.architecture()
+    pairs = zip(first.parameters(), second.parameters(), strict=True)
+    return not all(torch.equal(ours, theirs) for ours, theirs in pairs)
+
+
 def seed_generators(seed: int) -> None:
     """Seed the global generators of torch, NumPy and Python."""
     _seed_torch(seed)

@@ -86,6 +86,8 @@ class DeclaredCase:
     source: str
     """The case's file, relative to its folder of cases."""
     steps: int
+    drawn: bool
+    """Its start is drawn at random, so that two seeds do not start alike."""
     claims: tuple[str, ...]
     clauses: tuple[Clause, ...]
 

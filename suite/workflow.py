@@ -12,6 +12,7 @@ from secrets import token_hex
 
 from suite.case import Case
 from suite.cluster import Cluster
+from suite.draw import is_drawn
 from suite.discover import Collection, documented, folder
 from suite.engine import Engine, check_engine, done_in, nothing_done, train_plan
 from suite.expect import Expectation
@@ -101,6 +102,7 @@ def _declared(case: Case, version: str) -> DeclaredCase:
         folder=folder(case),
         source=f"{folder(case)}/{Path(case.file).name}",
         steps=case.steps,
+        drawn=is_drawn(case),
         claims=case.claims,
         clauses=tuple(e.clause for e in case.expect if isinstance(e, Expectation)),
     )

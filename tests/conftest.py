@@ -171,6 +171,7 @@ def _declared(name: str, version: str, clauses: Sequence[Clause]) -> DeclaredCas
         folder="guide",
         source=f"guide/{name}.py",
         steps=3,
+        drawn=True,
         claims=("G1",),
         clauses=tuple(clauses),
     )

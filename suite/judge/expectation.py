@@ -8,10 +8,20 @@ import numpy as np
 import pandas as pd
 
 from suite.expect import Clause, Interval
-from suite.judge.statistics import counts_allowed, quantile_of, too_rare
-from suite.judge.verdict import Aspect, Finding, Outcome, Verdict
+from suite.judge.statistics import (
+    coincidences_allowed,
+    counts_allowed,
+    quantile_of,
+    rates_caught,
+    too_rare,
+    trials_needed,
+)
+from suite.judge.verdict import Aspect, Finding, Outcome, Stage, Verdict
 from suite.observe import Array, belongs
 from suite.trial import DeclaredCase, PlannedCell, Status
+
+NUMBERS = 2**23
+"""How many different numbers a random one in float32 has at least; a start draws one or more of them."""
 
 WORST_FIRST = (Outcome.BROKEN, Outcome.ERROR, Outcome.INCONCLUSIVE, Outcome.PASS)
 
@@ -28,6 +38,9 @@ def judge_cell(
         if clause.within(cell.dtype) is not None
     ]
     outcome, sentence = _summary(findings, trials, cell)
+    alike = _alike(trials, alpha) if case.drawn else ""
+    if alike:
+        outcome, sentence = Outcome.ERROR, alike
     return Verdict(
         case=cell.case,
         device=cell.device,
@@ -35,8 +48,25 @@ def judge_cell(
         mode=cell.mode,
         aspect=Aspect.EXPECTATION,
         outcome=outcome,
+        stage=Stage.INITIALISATION if alike else Stage.NONE,
         sentence=sentence,
         findings=tuple(findings),
+    )
+
+
+def _alike(trials: pd.DataFrame, alpha: float) -> str:
+    """Say which seeds start alike, if more do than chance lets; such seeds are not seeds, and show nothing."""
+    trained = trials[trials["status"] != str(Status.ERROR)]
+    starts = trained["init_digest"].astype(str)
+    again = starts.duplicated()
+    if again.sum() <= coincidences_allowed(len(starts), NUMBERS, alpha):
+        return ""
+    second = int(again.to_numpy().argmax())
+    first = int((starts == starts.iloc[second]).to_numpy().argmax())
+    seeds = trained["seed"].to_numpy()
+    return (
+        f"seeds {seeds[first]} and {seeds[second]} start alike, and of {len(starts)} only {starts.nunique()} differ: "
+        "seeds are ignored here, so that nothing about them can be judged"
     )
 
 
@@ -76,7 +106,7 @@ def judge_clause(clause: Clause, dtype: str, table: pd.DataFrame, *, alpha: floa
     if clause.share is not None:
         return _judge_share(clause, clause.share, values, bounds, alpha)
     if clause.quantile is not None:
-        return _judge_quantile(clause, clause.quantile, columns, values, bounds)
+        return _judge_quantile(clause, clause.quantile, columns, values, bounds, alpha)
     return _judge_every(clause, members.index.to_numpy(), columns, values, bounds)
 
 
@@ -133,17 +163,37 @@ def _judge_share(
     told = f"{what} in {count} of {trials} seeds{clause.seeds_meant}, expected rate {expected}"
     if not least <= count <= most:
         return Outcome.BROKEN, f"{told} (p = {too_rare(count, trials, *share):.1e}; {least} to {most} allowed)"
-    return Outcome.PASS, f"{told}; below {least} or above {most} would have been caught"
+    if (least, most) == (0, trials) and (needed := trials_needed(*share, alpha)):
+        return Outcome.INCONCLUSIVE, f"{told}; no count of so few would have been wrong, of {needed} some would"
+    return Outcome.PASS, f"{told}; {_caught(trials, least, most)} would have been caught"
+
+
+def _caught(trials: int, least: int, most: int) -> str:
+    """Name the rates that a count from ``least`` to ``most`` rules out: "a rate below 0.21 or above 0.79"."""
+    low, high = rates_caught(trials, least, most)
+    sides = [f"below {low:.2g}"] * (least > 0) + [f"above {high:.2g}"] * (most < trials)
+    return f"a rate {' or '.join(sides)}" if sides else "nothing"
 
 
 def _judge_quantile(
-    clause: Clause, quantile: float, columns: Sequence[str], values: Array, bounds: Interval
+    clause: Clause, quantile: float, columns: Sequence[str], values: Array, bounds: Interval, alpha: float
 ) -> tuple[Outcome, str]:
-    found = quantile_of(values, quantile)
-    inside = _inside(found, bounds)
-    name = "median" if quantile == 0.5 else f"{quantile:g}-quantile"
-    at = int(inside.argmin())
-    told = f"{name} of {columns[at]} over {len(values)} seeds{clause.seeds_meant} is {found[at]:.6g}"
-    if inside.all():
-        return Outcome.PASS, f"{told}, {told_bounds(bounds, at)} allowed"
-    return Outcome.BROKEN, f"{told}; {told_bounds(bounds, at)} was expected"
+    """Judge where a quantile of all possible seeds lies, from the seeds seen: at most so many lie below it, or above.
+
+    A value that is no number lies on both sides.
+    """
+    name, seeds = "median" if quantile == 0.5 else f"{quantile:g}-quantile", len(values)
+    rates = quantile, 1.0 - quantile
+    most = [counts_allowed(seeds, 0.0, rate, alpha)[1] for rate in rates]
+    beyond = np.stack([~(values >= np.array(bounds[0])), ~(values <= np.array(bounds[1]))]).sum(axis=1)
+    wrong = (beyond > np.array(most)[:, None]).any(axis=0)
+    at = int(wrong.argmax())
+    found = quantile_of(values, quantile)[at]
+    told = f"{name} of {columns[at]} over {seeds} seeds{clause.seeds_meant} is {found:.6g}"
+    sides = f"{beyond[0, at]} seeds lie below, {beyond[1, at]} above; {most[0]} and {most[1]} may"
+    if wrong.any():
+        return Outcome.BROKEN, f"{told}; {told_bounds(bounds, at)} was expected ({sides})"
+    needed = [trials_needed(0.0, rate, alpha) for rate, end in zip(rates, bounds, strict=True) if np.isfinite(end).any()]
+    if needed and seeds < min(needed):
+        return Outcome.INCONCLUSIVE, f"{told}; so few can show nothing, {min(needed)} could"
+    return Outcome.PASS, f"{told}, {told_bounds(bounds, at)} allowed ({sides})"

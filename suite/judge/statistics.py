@@ -10,6 +10,9 @@ from scipy import special
 
 from suite.observe import Array
 
+POWER = 0.95
+"""Probability with which a test that fails nothing would have caught what its sentence names."""
+
 
 def too_rare(successes: int, trials: int, low: float, high: float) -> float:
     """Return the two-sided exact p-value of a count, if the probability lies from ``low`` to ``high``.
@@ -38,6 +41,37 @@ def counts_allowed(trials: int, low: float, high: float, alpha: float) -> tuple[
     least = bisect_left(counts, x=True, key=lambda count: 2.0 * _so_few(count, trials, low) > alpha)
     beyond = bisect_left(counts, x=True, key=lambda count: 2.0 * _so_many(count, trials, high) <= alpha)
     return least, beyond - 1
+
+
+def rates_caught(trials: int, least: int, most: int, power: float = POWER) -> tuple[float, float]:
+    """Return the rates below and above which a count leaves ``least`` to ``most`` with probability ``power``.
+
+    0 or 1 where no count is too small or too large.
+    """
+    low = float(special.bdtri(least - 1, trials, power)) if least > 0 else 0.0
+    high = float(special.bdtri(most, trials, 1.0 - power)) if most < trials else 1.0
+    return low, high
+
+
+def trials_needed(low: float, high: float, alpha: float) -> int:
+    """Return the smallest number of trials of which some count can show that a rate is not ``low`` to ``high``.
+
+    0 if there is none, since every rate lies there.
+    """
+    rarest = min((rate for rate in (1.0 - low, high) if rate < 1.0), default=1.0)
+    if rarest == 1.0:
+        return 0
+    return 1 if rarest == 0.0 else max(1, math.ceil(math.log(alpha / 2.0) / math.log(rarest)))
+
+
+def coincidences_allowed(seeds: int, numbers: int, alpha: float) -> int:
+    """Return how many of so many seeds may start as another one does, if each draws one of ``numbers`` at random.
+
+    The number of such pairs is Poisson's; a test at level ``alpha`` lets so many pass.
+    """
+    pairs = seeds * (seeds - 1) / 2.0 / numbers
+    counts = range(seeds)
+    return bisect_left(counts, x=True, key=lambda count: float(special.pdtrc(count, pairs)) <= alpha)
 
 
 def median_interval(values: Array, alpha: float) -> tuple[float, float, float]:

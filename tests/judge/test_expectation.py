@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from suite.expect import Clause
-from suite.judge import Outcome, Verdict
+from suite.judge import Outcome, Stage, Verdict
 from suite.judge.expectation import judge_cell, judge_clause, told_bounds
 from suite.judge.statistics import counts_allowed, too_rare
 from suite.trial import RunRecord, Status, Trial
@@ -148,10 +149,35 @@ HALF = clause(1.0, 1.0, summary="share", share=(0.5, 0.5))
 
 @given(trials=st.integers(1, 60), data=st.data())
 def test_a_rate_holds_as_long_as_its_count_is_not_too_rare(trials: int, data: st.DataObject) -> None:
-    """The exact binomial test at the clause's level decides."""
+    """The exact binomial test at the clause's level decides; where it lets every count pass, nothing was shown."""
     count = data.draw(st.integers(0, trials))
     outcome, _ = judged(HALF, observed(w=[1.0] * count + [0.0] * (trials - count)))
-    assert outcome is (Outcome.PASS if too_rare(count, trials, 0.5, 0.5) > ALPHA else Outcome.BROKEN)
+    if too_rare(0, trials, 0.5, 0.5) > ALPHA:
+        assert outcome is Outcome.INCONCLUSIVE
+    else:
+        assert outcome is (Outcome.PASS if too_rare(count, trials, 0.5, 0.5) > ALPHA else Outcome.BROKEN)
+
+
+def test_too_few_seeds_for_a_rate_name_the_number_that_would_do() -> None:
+    """Ten seeds, all of them dead, have a probability of 2/1024 at a half, eleven half of that."""
+    told = "w in 10 of 10 seeds, expected rate 0.5; no count of so few would have been wrong, of 11 some would"
+    assert judged(HALF, observed(w=[1.0] * 10)) == (Outcome.INCONCLUSIVE, told)
+    assert judged(HALF, observed(w=[1.0] * 11))[0] is Outcome.BROKEN
+
+
+@pytest.mark.parametrize("share", [(0.0, 0.0), (1.0, 1.0)])
+def test_never_and_always_need_one_seed(share: tuple[float, float]) -> None:
+    """One exception is enough."""
+    strict = clause(1.0, 1.0, summary="share", share=share)
+    assert judged(strict, observed(w=[share[0]]))[0] is Outcome.PASS
+    assert judged(strict, observed(w=[1.0 - share[0]]))[0] is Outcome.BROKEN
+
+
+def test_a_rate_that_says_nothing_holds() -> None:
+    """From never to always, whatever the number of seeds."""
+    anything = clause(1.0, 1.0, summary="share", share=(0.0, 1.0))
+    told = "w in 1 of 1 seeds, expected rate 0 to 1; nothing would have been caught"
+    assert judged(anything, observed(w=[1.0])) == (Outcome.PASS, told)
 
 
 @pytest.mark.parametrize("count", [0, 1, 39, 40])
@@ -164,54 +190,88 @@ def test_a_rate_that_does_not_hold_tells_count_and_probability(count: int) -> No
 
 
 def test_a_rate_that_holds_tells_what_would_have_been_caught() -> None:
-    """A pass states its power."""
-    least, most = counts_allowed(40, 0.5, 0.5, ALPHA)
-    told = f"w in 20 of 40 seeds, expected rate 0.5; below {least} or above {most} would have been caught"
+    """A pass states its power: of 40 seeds, 10 to 30 may; with 95 %, a rate of 0.14 gives fewer, one of 0.86 more."""
+    assert counts_allowed(40, 0.5, 0.5, ALPHA) == (10, 30)
+    told = "w in 20 of 40 seeds, expected rate 0.5; a rate below 0.14 or above 0.86 would have been caught"
     assert judged(HALF, observed(w=[1.0, 0.0] * 20)) == (Outcome.PASS, told)
+
+
+def test_a_rate_with_one_end_tells_one_side() -> None:
+    """Nobody is more often inside than always."""
+    often = clause(1.0, 1.0, summary="share", share=(0.5, 1.0))
+    assert judged(often, observed(w=[1.0] * 40))[1].endswith("; a rate below 0.14 would have been caught")
 
 
 def test_a_rate_counts_seeds_whose_every_element_lies_within() -> None:
     """One element outside is enough not to count; bounds other than a plain yes are told, as is a range of rates."""
     between = clause(0.0, 1.0, summary="share", share=(0.25, 0.75))
-    rows = [[0.5, 0.5], [0.5, 2.0], [math.nan, 0.5], [0.0, 1.0]]
+    rows = [[0.5, 0.5], [0.5, 2.0], [math.nan, 0.5], [0.0, 1.0]] * 10
     outcome, sentence = judged(between, elements(rows))
     assert outcome is Outcome.PASS
-    assert sentence.startswith("w 0 to 1 in 2 of 4 seeds, expected rate 0.25 to 0.75")
+    assert sentence.startswith("w 0 to 1 in 20 of 40 seeds, expected rate 0.25 to 0.75")
 
 
 MEDIAN = clause(1.0, 2.0, summary="quantile", quantile=0.5)
 
 
 @pytest.mark.parametrize(
-    ("values", "outcome"),
+    ("below", "above", "undefined", "outcome"),
     [
-        ([9.0, 1.5, -9.0], Outcome.PASS),
-        ([9.0, 2.5, 2.5], Outcome.BROKEN),
-        ([0.0, 0.5, 9.0], Outcome.BROKEN),
-        ([1.5, INF, 1.0], Outcome.PASS),
-        ([1.5, INF, INF], Outcome.BROKEN),
-        ([1.5, 1.5, math.nan], Outcome.BROKEN),
+        (0, 0, 0, Outcome.PASS),
+        (15, 15, 0, Outcome.PASS),
+        (16, 0, 0, Outcome.BROKEN),
+        (0, 16, 0, Outcome.BROKEN),
+        (12, 0, 3, Outcome.PASS),
+        (13, 0, 3, Outcome.BROKEN),
+        (0, 13, 3, Outcome.BROKEN),
     ],
 )
-def test_a_median_is_judged_not_its_seeds(values: list[float], outcome: Outcome) -> None:
-    """Single seeds may lie anywhere; an infinite one is the largest, and an undefined one makes it undefined."""
-    assert judged(MEDIAN, observed(w=values))[0] is outcome
+def test_a_median_is_judged_not_its_seeds(below: int, above: int, undefined: int, outcome: Outcome) -> None:
+    """Of 20 seeds, 15 may lie on one side of a median, at a level of 1/100; 16 may not. NaN lies on both sides."""
+    values = [-INF] * below + [INF] * above + [math.nan] * undefined
+    table = observed(w=values + [1.5] * (20 - len(values)))
+    assert judge_clause(MEDIAN, "float64", table, alpha=0.02)[0] is outcome
+
+
+@given(
+    values=st.lists(st.floats(-1.0, 4.0), min_size=1, max_size=40), q=st.floats(0.0, 1.0), alpha=st.floats(1e-6, 0.5)
+)
+def test_a_quantile_is_two_rates(values: list[float], q: float, alpha: float) -> None:
+    """Below its lowest value lies a share of at most q, above its highest one of at most 1 − q: exact binomial tests."""
+    upto = clause(1.0, 2.0, summary="quantile", quantile=q)
+    below, above = sum(v < 1.0 for v in values), sum(v > 2.0 for v in values)
+    n = len(values)
+    wrong = (
+        binomtest(below, n, q, alternative="greater").pvalue <= alpha / 2
+        or binomtest(above, n, 1.0 - q, alternative="greater").pvalue <= alpha / 2
+    )
+    assert (judge_clause(upto, "float64", observed(w=values), alpha=alpha)[0] is Outcome.BROKEN) == wrong
 
 
 def test_a_quantile_tells_its_value() -> None:
-    """With what it is of, over how many seeds, and what was allowed."""
-    told = "median of w over 3 seeds is 1.5, 1 to 2 allowed"
-    assert judged(MEDIAN, observed(w=[1.0, 1.5, 9.0])) == (Outcome.PASS, told)
+    """With what it is of, over how many seeds, what was allowed, and how many seeds may lie on either side."""
+    told = "median of w over 30 seeds is 1.5, 1 to 2 allowed (10 seeds lie below, 10 above; 24 and 24 may)"
+    assert judged(MEDIAN, observed(w=[-9.0, 1.5, 9.0] * 10)) == (Outcome.PASS, told)
     upper = clause(-INF, 2.0, summary="quantile", quantile=0.75)
-    told = "0.75-quantile of w over 5 seeds is 4; at most 2 was expected"
-    assert judged(upper, observed(w=[1.0, 2.0, 3.0, 4.0, 5.0])) == (Outcome.BROKEN, told)
+    told = "0.75-quantile of w over 30 seeds is 9; at most 2 was expected (0 seeds lie below, 20 above; 29 and 16 may)"
+    assert judged(upper, observed(w=[1.0, 9.0, 9.0] * 10)) == (Outcome.BROKEN, told)
+
+
+def test_too_few_seeds_for_a_quantile_name_the_number_that_would_do() -> None:
+    """Ten on one side of a median may be chance, eleven not; a bound on one side asks for that side's."""
+    told = "median of w over 10 seeds is 9; so few can show nothing, 11 could"
+    assert judged(MEDIAN, observed(w=[9.0] * 10)) == (Outcome.INCONCLUSIVE, told)
+    assert judged(MEDIAN, observed(w=[9.0] * 11))[0] is Outcome.BROKEN
+    upper = clause(-INF, 2.0, summary="quantile", quantile=0.25)
+    told = "0.25-quantile of w over 10 seeds is 1; so few can show nothing, 27 could"
+    assert judged(upper, observed(w=[1.0] * 10)) == (Outcome.INCONCLUSIVE, told)
 
 
 def test_the_quantile_that_lies_outside_is_the_one_that_is_told() -> None:
     """Of several elements, the first whose own bounds it breaks."""
     medians = clause([0.0, 0.0], [1.0, 2.0], summary="quantile", quantile=0.5)
-    told = "median of w[1] over 1 seeds is 5; 0 to 2 was expected"
-    assert judged(medians, elements([[0.5, 5.0]])) == (Outcome.BROKEN, told)
+    told = "median of w[1] over 20 seeds is 5; 0 to 2 was expected (0 seeds lie below, 20 above; 17 and 17 may)"
+    assert judged(medians, elements([[0.5, 5.0]] * 20)) == (Outcome.BROKEN, told)
 
 
 @pytest.mark.parametrize(
@@ -328,3 +388,39 @@ def test_an_interrupted_cell_cannot_be_judged(of_cell: JudgeCell, trial_of: Call
     found = of_cell(seen(trial_of, {"w": 1.0}, {"w": 1.0}), clause(0.0, 2.0), seeds=5)
     told = "2 of 5 seeds trained; complete the run with --resume"
     assert (found.outcome, found.sentence) == (Outcome.INCONCLUSIVE, told)
+
+
+ALIKE = "seeds 0 and {second} start alike, and of {seeds} only {differ} differ"
+
+
+def test_seeds_that_all_start_alike_are_an_error_of_the_environment(
+    of_cell: JudgeCell, trial_of: Callable[..., Trial]
+) -> None:
+    """Whatever the clauses say: what looks like many seeds is one. Two are enough to tell."""
+    for seeds in (2, 30):
+        trials = [replace(t, init_digest="same") for t in seen(trial_of, *[{"w": 1.0}] * seeds)]
+        found = of_cell(trials, clause(0.0, 2.0))
+        assert (found.outcome, found.stage) == (Outcome.ERROR, Stage.INITIALISATION)
+        assert found.sentence.startswith(ALIKE.format(second=1, seeds=seeds, differ=1))
+
+
+def test_seeds_that_start_alike_in_pairs_are_one_too(of_cell: JudgeCell, trial_of: Callable[..., Trial]) -> None:
+    """As those of a generator that drops the seed's last bit, or its sign."""
+    trials = [replace(t, init_digest=f"d{t.seed % 5}") for t in seen(trial_of, *[{"w": 1.0}] * 10)]
+    found = of_cell(trials, clause(0.0, 2.0))
+    assert found.sentence.startswith(ALIKE.format(second=5, seeds=10, differ=5))
+
+
+def test_a_coincidence_among_many_seeds_is_chance(of_cell: JudgeCell, trial_of: Callable[..., Trial]) -> None:
+    """Two of three thousand float32 numbers may be equal: of 4.5 million pairs about one in eight million is."""
+    trials = seen(trial_of, *[{"w": 1.0}] * 3000)
+    twice = [*trials[:-1], replace(trials[-1], init_digest=trials[0].init_digest)]
+    assert of_cell(twice, clause(0.0, 2.0)).outcome is Outcome.PASS
+
+
+def test_a_start_that_is_not_drawn_is_the_same_for_all(run_of: Callable[..., RunRecord], trial_of: Any) -> None:
+    """As that of a network whose weights are set to zero."""
+    run = run_of([replace(t, init_digest="zero") for t in seen(trial_of, *[{"w": 1.0}] * 9)], clauses=[clause(0.0, 2.0)])
+    (cell,), (case,) = run.manifest.cells, run.manifest.cases
+    given = cell, replace(case, drawn=False), run.trials, run.observations
+    assert judge_cell(*given, alpha=ALPHA).outcome is Outcome.PASS

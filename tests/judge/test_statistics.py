@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from suite.judge.statistics import counts_allowed, median_interval, quantile_of, too_rare
+from suite.judge.statistics import (
+    POWER,
+    coincidences_allowed,
+    counts_allowed,
+    median_interval,
+    quantile_of,
+    rates_caught,
+    too_rare,
+    trials_needed,
+)
 
 ALPHAS = (0.5, 0.1, 0.05, 0.01, 1e-4)
 RATES = (0.0, 1e-3, 0.1, 0.25, 0.5, 0.9, 1.0)
@@ -155,3 +164,41 @@ def test_a_quantile_knows_infinities(values: list[float], q: float, expected: fl
 def test_quantiles_are_taken_over_seeds() -> None:
     """Each element has its own: ``(seeds, elements)`` gives ``(elements,)``."""
     assert quantile_of(np.array([[1.0, 30.0], [3.0, 10.0], [2.0, 20.0]]), 0.5).tolist() == [2.0, 20.0]
+
+
+@pytest.mark.parametrize("trials", [1, 2, 7, 40, 100])
+@pytest.mark.parametrize(("low", "high"), [(0.0, 0.1), (0.5, 0.5), (0.9, 1.0), (0.2, 0.7)])
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_the_rates_that_are_caught_are_those_with_the_power(trials: int, low: float, high: float, alpha: float) -> None:
+    """At each named rate a count lies outside just with the stated probability; where no count is outside, none is."""
+    least, most = counts_allowed(trials, low, high, alpha)
+    below, above = rates_caught(trials, least, most)
+    assert below == 0.0 if least == 0 else stats.binom.cdf(least - 1, trials, below) == pytest.approx(POWER)
+    assert above == 1.0 if most == trials else stats.binom.sf(most, trials, above) == pytest.approx(POWER)
+    assert below <= low <= high <= above or least > most
+
+
+@given(
+    low=st.sampled_from(RATES), more=st.sampled_from(RATES), alpha=st.floats(1e-9, 0.9), spare=st.integers(0, 3)
+)
+def test_so_many_trials_are_needed_for_any_count_to_be_wrong(
+    low: float, more: float, alpha: float, spare: int
+) -> None:
+    """With one fewer every count passes; with so many, or more, not every one does."""
+    high = max(low, more)
+    needed = trials_needed(low, high, alpha)
+    if needed == 0:
+        assert (low, high) == (0.0, 1.0)
+        return
+    assert counts_allowed(needed + spare, low, high, alpha) != (0, needed + spare)
+    assert needed == 1 or counts_allowed(needed - 1, low, high, alpha) == (0, needed - 1)
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+@pytest.mark.parametrize("seeds", [1, 2, 100, 10_000, 1_000_000])
+def test_chance_lets_so_many_seeds_coincide(seeds: int, alpha: float) -> None:
+    """The number of pairs that draw one number is Poisson's: the smallest count whose tail is within the level."""
+    allowed = coincidences_allowed(seeds, 2**23, alpha)
+    mean = math.comb(seeds, 2) / 2**23
+    assert stats.poisson.sf(allowed, mean) <= alpha
+    assert allowed == 0 or stats.poisson.sf(allowed - 1, mean) > alpha
