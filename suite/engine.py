@@ -94,11 +94,18 @@ def train_plan(
 
 def chop(plan: Plan, done: Done) -> Iterator[Chunk]:
     """Cut each cell's seeds, those done left out, into chunks that are trained and recorded together."""
-    for cell in plan.cells:
+    for cell, seeds in ((part, seeds) for whole in plan.cells for part, seeds in _parts(whole)):
         size = _chunk_size(cell)
-        left = [seed for seed in cell.seeds if not done(cell, seed)]
+        left = [seed for seed in seeds if not done(cell, seed)]
         for start in range(0, len(left), size):
             yield Chunk(cell=cell, seeds=tuple(left[start : start + size]))
+
+
+def _parts(cell: Cell) -> Iterator[tuple[Cell, Sequence[int]]]:
+    """Part the first seed of a short cell, which is followed, from the others."""
+    if cell.short:
+        yield replace(cell, followed=True), cell.seeds[:1]
+    yield cell, cell.seeds[cell.short :]
 
 
 def _chunk_size(cell: Cell) -> int:
@@ -119,7 +126,8 @@ def split(chunks: Sequence[Chunk]) -> tuple[list[Chunk], list[Chunk]]:
     alone, together = [], []
     for chunk in chunks:
         first = chunk.cell.seeds[0]
-        timed = max(1, min(TIMED_SEEDS, TIMED_STEPS // chunk.cell.steps)) if chunk.cell.mode == EAGER else 0
+        is_timed = chunk.cell.mode == EAGER and not chunk.cell.followed
+        timed = max(1, min(TIMED_SEEDS, TIMED_STEPS // chunk.cell.steps)) + chunk.cell.short if is_timed else 0
         early = tuple(seed for seed in chunk.seeds if seed < first + timed)
         late = tuple(seed for seed in chunk.seeds if seed >= first + timed)
         alone += [replace(chunk, seeds=early)] * bool(early)

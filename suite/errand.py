@@ -47,6 +47,8 @@ class Errand:
     mode: str
     seeds: tuple[int, ...]
     short: bool
+    followed: bool
+    probed: tuple[int, ...]
 
     @classmethod
     def of(cls, chunk: Chunk) -> Errand:
@@ -61,6 +63,8 @@ class Errand:
             mode=cell.mode,
             seeds=chunk.seeds,
             short=cell.short,
+            followed=cell.followed,
+            probed=tuple(seed for seed in cell.probed if seed in chunk.seeds),
         )
 
     def cell(self) -> Cell:
@@ -77,6 +81,8 @@ class Errand:
             mode=self.mode,
             seeds=self.seeds,
             short=self.short,
+            followed=self.followed,
+            probed=self.probed,
         )
 
 

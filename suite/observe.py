@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
+def root(losses: Array) -> Array:
+    """Return losses' roots, with their sign: a square error in the unit in which outputs are moved."""
+    roots: Array = np.copysign(np.sqrt(np.abs(losses)), losses)
+    return roots
+
+
 @dataclass(frozen=True)
 class Probe:
     """Inputs to show to the network, before the first step or after the last."""

@@ -22,9 +22,16 @@ AUTO_DEVICES = ("cpu", "cuda")
 SEED_LIMIT = 2**64
 """torch takes seeds below this."""
 DEFAULT_SEEDS = 100
-REFERENCE_SEEDS = 20
+REFERENCE_SEEDS = 21
 REFERENCE_STEPS = 16
-"""Unless --mode asks for it, so many seeds and steps of each cell are trained eagerly: as the reference, and timed."""
+FOLLOWED_STEPS = 100
+"""Unless --mode asks for it, so many seeds and steps of each cell are trained eagerly: as the reference.
+
+The first seed is followed for more steps, since what an optimizer's own code does later only shows there; the others
+are timed.
+"""
+PROBED_SEEDS = 28
+"""Seeds of a case on a device in a dtype that are probed; beside a hundred they fill lanes that would be idle."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +46,17 @@ class Cell:
     seeds: Sequence[int]
     short: bool = False
     """Trained for the reference's steps only; its expectations are another cell's."""
+    followed: bool = False
+    """It is short, but less so."""
+    probed: Sequence[int] = ()
+    """Seeds that are trained once more, moved by one unit in the last place, to learn how far that carries."""
 
     @property
     def steps(self) -> int:
         """Return the number of updates."""
-        return min(self.case.steps, REFERENCE_STEPS) if self.short else self.case.steps
+        if not self.short:
+            return self.case.steps
+        return min(self.case.steps, FOLLOWED_STEPS if self.followed else REFERENCE_STEPS)
 
     @property
     def trained(self) -> Case:
@@ -92,6 +105,8 @@ def make_plan(
     """
     versions = {case.name: case_version(case) for case in cases}
     chosen = range(DEFAULT_SEEDS) if seeds is None else seeds
+    planned = (EAGER, ENSEMBLE) if modes is None else tuple(modes)
+    probing = next((mode for mode in planned if mode != EAGER), EAGER)
     cells = (
         Cell(
             case=case,
@@ -101,8 +116,9 @@ def make_plan(
             mode=mode,
             seeds=chosen[:REFERENCE_SEEDS] if modes is None and mode == EAGER else chosen,
             short=modes is None and mode == EAGER,
+            probed=chosen[:PROBED_SEEDS] if mode == probing else (),
         )
-        for case, device, dtype, mode in product(cases, devices, dtypes, (EAGER, ENSEMBLE) if modes is None else modes)
+        for case, device, dtype, mode in product(cases, devices, dtypes, planned)
     )
     return Plan(cells=tuple(cells), skipped=tuple(skipped))
 

@@ -24,11 +24,22 @@ class Status(StrEnum):
     """It could not be trained; the reason says why."""
 
 
+GRADIENT, UPDATE, LOSS = PARTS = ("gradient", "update", "loss")
+"""What a probe measures: the first step's gradient, the parameters after it, and the losses by step."""
+
+Distance = tuple[str, int, float]
+"""What was measured, at which step, and how far an ulp moved it, relative to its size.
+
+A loss is measured by its root, relative to the root of the first; the final one stands at the number of updates.
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Trial:
     """What one seed of a cell left behind.
 
-    Digests are hashes of exact bits; norms are Euclidean, over all entries, in float64.
+    Digests are hashes of exact bits; norms are Euclidean, over all entries, in float64; projections are sums over
+    all entries, each weighed by a fixed number, so that what keeps the norm but not its direction is seen.
     """
 
     case: str
@@ -62,6 +73,10 @@ class Trial:
     update_norm: float
     """Of the parameters after the first step."""
     final_norm: float
+    data_projection: float
+    start_projection: float
+    gradient_projection: float
+    update_projection: float
     reason: str = ""
     """Why it ended in an error."""
     data_digest: str
@@ -74,6 +89,8 @@ class Trial:
     """Loss as the loop computed it, at steps 0, 1, 2, 4, 8 … and the last."""
     observations: tuple[tuple[str, float], ...] = ()
     """What the expectations looked at, by name."""
+    distances: tuple[Distance, ...] = ()
+    """How far it was moved by one unit in the last place; nothing, if it was not probed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,3 +163,4 @@ class RunRecord:
     trials: pd.DataFrame
     curves: pd.DataFrame
     observations: pd.DataFrame
+    probes: pd.DataFrame

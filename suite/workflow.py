@@ -12,8 +12,8 @@ from secrets import token_hex
 
 from suite.case import Case
 from suite.cluster import Cluster
-from suite.draw import is_drawn
 from suite.discover import Collection, documented, folder
+from suite.draw import is_drawn
 from suite.engine import Engine, check_engine, done_in, nothing_done, train_plan
 from suite.expect import Expectation
 from suite.machine import Settings, fingerprint

@@ -20,7 +20,7 @@ from suite.cli import main
 from suite.expect import Clause
 from suite.machine import Device, Machine, Settings
 from suite.plan import Cell
-from suite.trial import DeclaredCase, Manifest, PlannedCell, Status, Trial
+from suite.trial import PARTS, DeclaredCase, Manifest, PlannedCell, Status, Trial
 
 # The same examples in every run, however slow the machine: a red test is never the luck of the draw.
 settings.register_profile("suite", deadline=None, derandomize=True)
@@ -66,8 +66,9 @@ def neuron() -> Case:
 def cell_of() -> Callable[..., Cell]:
     """Make a cell of a case: on the CPU, in float64, with three seeds, unless said otherwise."""
 
-    def make(case: Case, *, dtype: str = "float64", seeds: Sequence[int] = range(3), device: str = "cpu") -> Cell:
-        return Cell(case=case, version="0" * 12, device=device, dtype=dtype, mode="eager", seeds=seeds)
+    def make(case: Case, **given: Any) -> Cell:
+        fields: dict[str, Any] = {"device": "cpu", "dtype": "float64", "mode": "eager", "seeds": range(3)}
+        return Cell(case=case, version="0" * 12, **(fields | given))
 
     return make
 
@@ -91,6 +92,10 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
     return put
 
 
+PROBED_BY = 1e-4
+"""How far an ulp moved everything of a trial made by hand."""
+
+
 @pytest.fixture(scope="session")
 def trial_of() -> Callable[..., Trial]:
     """Make the trial of one seed of a three-step cell; every seed has digests and losses of its own."""
@@ -99,6 +104,7 @@ def trial_of() -> Callable[..., Trial]:
         first = 1.0 + 2.0**-8 * (seed % 64)
         digests = {f"{part}_digest": f"{part}-{seed}" for part in ("init", "gradient", "update", "final")}
         norms = {f"{part}_norm": first for part in ("init", "start", "gradient", "update", "final")}
+        norms |= {f"{part}_projection": -first / 2 for part in ("start", "gradient", "update")}
         fields: dict[str, Any] = {
             "case": "neuron",
             "case_version": "0" * 12,
@@ -116,8 +122,10 @@ def trial_of() -> Callable[..., Trial]:
             "compile_seconds": 0.0,
             "data_digest": "data",
             "data_norm": 5.0,
+            "data_projection": -3.0,
             "curve": ((0, first), (1, first / 2), (2, first / 4)),
             "observations": (("w", 5.0), ("dead", 0.0)),
+            "distances": (*((part, 0, PROBED_BY) for part in PARTS[:2]), *(("loss", s, PROBED_BY) for s in range(4))),
         }
         return Trial(**(digests | norms | fields | given))
 

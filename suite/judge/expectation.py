@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from suite.expect import Clause, Interval
+from suite.judge.pairs import by_seed
 from suite.judge.statistics import (
     coincidences_allowed,
     counts_allowed,
@@ -68,15 +69,6 @@ def _alike(trials: pd.DataFrame, alpha: float) -> str:
         f"seeds {seeds[first]} and {seeds[second]} start alike, and of {len(starts)} only {starts.nunique()} differ: "
         "seeds are ignored here, so that nothing about them can be judged"
     )
-
-
-def by_seed(observed: pd.DataFrame) -> pd.DataFrame:
-    """Return observations with seeds down and names across, in the order in which they were made; NaN for none."""
-    seeds, row = np.unique(observed["seed"].to_numpy(), return_inverse=True)
-    column, names = pd.factorize(observed["name"])
-    values = np.full((len(seeds), len(names)), np.nan)
-    values[row, column] = observed["value"].to_numpy()
-    return pd.DataFrame(values, index=pd.Index(seeds, name="seed"), columns=list(names))
 
 
 def _summary(findings: Sequence[Finding], trials: pd.DataFrame, cell: PlannedCell) -> tuple[Outcome, str]:
@@ -193,7 +185,9 @@ def _judge_quantile(
     sides = f"{beyond[0, at]} seeds lie below, {beyond[1, at]} above; {most[0]} and {most[1]} may"
     if wrong.any():
         return Outcome.BROKEN, f"{told}; {told_bounds(bounds, at)} was expected ({sides})"
-    needed = [trials_needed(0.0, rate, alpha) for rate, end in zip(rates, bounds, strict=True) if np.isfinite(end).any()]
+    needed = [
+        trials_needed(0.0, rate, alpha) for rate, end in zip(rates, bounds, strict=True) if np.isfinite(end).any()
+    ]
     if needed and seeds < min(needed):
         return Outcome.INCONCLUSIVE, f"{told}; so few can show nothing, {min(needed)} could"
     return Outcome.PASS, f"{told}, {told_bounds(bounds, at)} allowed ({sides})"

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+import numpy as np
+
+from suite.judge.arbiter import Arbiter
 from suite.judge.expectation import judge_cell
-from suite.judge.loss import Judgement, judge_loss
+from suite.judge.loss import Terms, judge_loss
 from suite.judge.pairs import CellKey, CellTables, Pairs, by_cell, key_of
 from suite.judge.time import judge_time
-from suite.judge.verdict import Aspect, Outcome, Verdict
+from suite.judge.verdict import Aspect, Judgement, Outcome, Verdict
 from suite.machine import differences
 from suite.plan import EAGER
 from suite.trial import PlannedCell, RunRecord
 
 FALSE_ALARMS = 0.01
 """Probability that a run in which nothing changed fails anywhere: shared by all its tests."""
+
+ARBITER = "float64"
+"""The dtype that decides between two of another that differ."""
 
 ALL = "*"
 """In place of a case or dtype, where a verdict is about all of them."""
@@ -34,7 +40,7 @@ def judge(run: RunRecord, baselines: Mapping[str, RunRecord]) -> list[Verdict]:
     for cell in run.manifest.cells:
         kind = cell.device.partition(":")[0]
         if key_of(cell) in ours:
-            verdicts += _against(cell, run, ours[key_of(cell)], baselines.get(kind), theirs.get(kind, {}), alpha)
+            verdicts += _against(cell, run, ours, baselines.get(kind), theirs.get(kind, {}), alpha)
     return [*verdicts, *_disappeared(run, baselines), *_skipped(run)]
 
 
@@ -60,7 +66,7 @@ def _expectations(run: RunRecord, ours: Mapping[CellKey, CellTables], *, alpha: 
 def _against(
     cell: PlannedCell,
     run: RunRecord,
-    ours: CellTables,
+    ours: Mapping[CellKey, CellTables],
     baseline: RunRecord | None,
     theirs: Mapping[CellKey, CellTables],
     alpha: float,
@@ -71,24 +77,41 @@ def _against(
             outcome=Outcome.MISSING, sentence="no baseline; accept one with: suite accept RUN --reason TEXT"
         )
         return [_verdict(cell, Aspect.LOSS, missing)]
-    pairs = Pairs(ours, theirs[key_of(cell)])
-    versions = [side.trials["case_version"].iloc[0] for side in (ours, pairs.baseline)]
+    pairs = Pairs(ours[key_of(cell)], theirs[key_of(cell)])
+    versions = [side.trials["case_version"].iloc[0] for side in (pairs.ours, pairs.baseline)]
     if versions[0] != versions[1]:
         sentence = f"the case was changed (version {versions[0]}, baseline {versions[1]}); accept a new baseline"
         return [_verdict(cell, Aspect.LOSS, Judgement(outcome=Outcome.INCOMPARABLE, sentence=sentence))]
-    steps = [side.max(initial=0) for side in pairs.column("steps")]
-    if steps[0] != steps[1]:
-        sentence = f"trained for {steps[0]} steps, the baseline for {steps[1]}; give the --mode that the baseline had"
+    steps = pairs.column("steps")
+    if not np.array_equal(*steps):
+        most = [side.max(initial=0) for side in steps]
+        sentence = f"trained for {most[0]} steps, the baseline for {most[1]}; give the --mode that the baseline had"
         return [_verdict(cell, Aspect.LOSS, Judgement(outcome=Outcome.INCOMPARABLE, sentence=sentence))]
-    verdicts = [_verdict(cell, Aspect.LOSS, _loss(cell, run, baseline, pairs, alpha))]
+    verdicts = [_verdict(cell, Aspect.LOSS, judge_loss(pairs, _terms(cell, run, ours, baseline, theirs, alpha)))]
     if cell.mode == EAGER:  # the seeds of an ensemble share one loop, and so one time
         verdicts.append(_verdict(cell, Aspect.TIME, _time(cell, run, baseline, pairs, alpha)))
     return verdicts
 
 
-def _loss(cell: PlannedCell, run: RunRecord, baseline: RunRecord, pairs: Pairs, alpha: float) -> Judgement:
+def _terms(
+    cell: PlannedCell,
+    run: RunRecord,
+    ours: Mapping[CellKey, CellTables],
+    baseline: RunRecord,
+    theirs: Mapping[CellKey, CellTables],
+    alpha: float,
+) -> Terms:
+    """Return the terms on which a cell's losses are compared; float64 is no arbiter of itself."""
     facts = run.machine.facts(cell.device), baseline.machine.facts(cell.device)
-    return judge_loss(pairs, cell.dtype, same_machine=facts[0] == facts[1], differs=differences(*facts), alpha=alpha)
+    exact = cell.case, cell.device, ARBITER, cell.mode
+    known = cell.dtype != ARBITER and exact in ours and exact in theirs
+    return Terms(
+        dtype=cell.dtype,
+        same_machine=facts[0] == facts[1],
+        differs=differences(*facts),
+        alpha=alpha,
+        arbiter=Arbiter(ours=ours[exact], baseline=theirs[exact]) if known else None,
+    )
 
 
 def _time(cell: PlannedCell, run: RunRecord, baseline: RunRecord, pairs: Pairs, alpha: float) -> Judgement:

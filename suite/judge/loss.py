@@ -6,36 +6,45 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from suite.judge.arbiter import Arbiter
+from suite.judge.distribution import judge_samples
 from suite.judge.pairs import DIGESTS, Pairs, same_bits
-from suite.judge.stage import find_stage
-from suite.judge.tolerance import ROUNDING, Tolerance, tolerance_for
-from suite.judge.verdict import Outcome, Stage
+from suite.judge.stage import excess, find_stage
+from suite.judge.statistics import trials_needed
+from suite.judge.tolerance import ROUNDING, Tolerance, tolerance_from
+from suite.judge.verdict import Judgement, Outcome, Stage
 from suite.observe import Array
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """An outcome with its stage and its sentence, before it is put beside its cell."""
+class Terms:
+    """On what terms a cell is compared with its baseline."""
 
-    outcome: Outcome
-    sentence: str
-    stage: Stage = Stage.NONE
+    dtype: str
+    same_machine: bool
+    """The fingerprints are equal, so that bits must be."""
+    differs: str
+    """What differs otherwise."""
+    alpha: float
+    """Share of the false-alarm budget."""
+    arbiter: Arbiter | None = None
+    """The same seeds in float64, on both sides."""
 
 
-def judge_loss(pairs: Pairs, dtype: str, *, same_machine: bool, differs: str, alpha: float) -> Judgement:
-    """Judge one cell's losses against its baseline's.
-
-    ``same_machine`` says that the fingerprints are equal, so that bits must be; ``differs`` says
-    what differs otherwise.
-    """
+def judge_loss(pairs: Pairs, terms: Terms) -> Judgement:
+    """Judge one cell's losses against its baseline's."""
     if not len(pairs.seeds):
         return Judgement(outcome=Outcome.INCONCLUSIVE, sentence="no seed was trained on both sides")
-    if same_machine and _bits_equal(pairs):
+    if terms.same_machine and _bits_equal(pairs):
         return Judgement(outcome=Outcome.PASS, sentence=f"{len(pairs.seeds)} seeds, bit for bit the baseline")
     if not _any_same_start(pairs):
-        return _by_distribution(pairs, differs, alpha)
-    tolerance = tolerance_for(dtype, same_start=pairs.same("init_digest"))
-    return _by_tolerance(pairs, tolerance, same_machine=same_machine, differs=differs)
+        return judge_samples(pairs, same_machine=terms.same_machine, differs=terms.differs, alpha=terms.alpha)
+    same_start = terms.same_machine or pairs.same("init_digest")
+    tolerance = tolerance_from(pairs.probes, terms.dtype, same_start=same_start)
+    if tolerance is None:
+        told = "the baseline holds no probe of this case in this dtype, and so no tolerance; accept a new one"
+        return Judgement(outcome=Outcome.INCOMPARABLE, sentence=told)
+    return _by_tolerance(pairs, tolerance, terms)
 
 
 def _any_same_start(pairs: Pairs) -> bool:
@@ -48,74 +57,59 @@ def _bits_equal(pairs: Pairs) -> bool:
     return all(pairs.same(digest) for digest in DIGESTS) and bool(same_bits(*pairs.curves).all())
 
 
-def _by_tolerance(pairs: Pairs, tolerance: Tolerance, *, same_machine: bool, differs: str) -> Judgement:
+def _by_tolerance(pairs: Pairs, tolerance: Tolerance, terms: Terms) -> Judgement:
     """Judge every recorded loss, on the way and final, seed by seed."""
-    excess = _excess(pairs, tolerance)
-    allowed = tolerance.strays_among(len(pairs.seeds))
-    stage, step = find_stage(pairs, tolerance, exact=same_machine)
+    far, allowed = excess(pairs, tolerance), tolerance.strays_among(len(pairs.seeds), terms.alpha)
+    stage, step = find_stage(pairs, tolerance, terms.dtype, exact=terms.same_machine)
     where = f"left the baseline at stage {stage}" + (f", step {step}" if stage is Stage.LATER else "")
-    if _beyond(excess) > allowed:
-        return Judgement(outcome=Outcome.REGRESSED, stage=stage, sentence=f"{_worst(pairs, excess)}; {where}")
-    if _beyond(-excess) > allowed:
-        return Judgement(outcome=Outcome.IMPROVED, stage=stage, sentence=f"{_worst(pairs, -excess)}; {where}")
-    largest = _within(excess, allowed)
-    if same_machine:
+    beyond, seeds = _beyond(np.abs(far)), len(pairs.seeds)
+    if beyond > allowed:
+        return _left(pairs, far, allowed, terms, stage, where)
+    if beyond and allowed >= seeds:
+        needed = trials_needed(0.0, tolerance.strays, terms.alpha)
+        few = f"{beyond} of {seeds} seeds went another way, as chance may let so few; of {needed} not all may"
+        return Judgement(outcome=Outcome.INCONCLUSIVE, stage=stage, sentence=few)
+    largest = _within(far, allowed)
+    if terms.same_machine:
         return Judgement(outcome=Outcome.CHANGED, stage=stage, sentence=f"same machine, other bits: {where}; {largest}")
-    return Judgement(outcome=Outcome.PASS, sentence=f"{largest} ({differs})")
+    return Judgement(outcome=Outcome.PASS, sentence=f"{largest} ({terms.differs})")
 
 
-def _beyond(excess: Array) -> int:
+def _left(pairs: Pairs, far: Array, allowed: int, terms: Terms, stage: Stage, where: str) -> Judgement:
+    """Judge losses that lie beyond their tolerance.
+
+    They improved if they are nearer to float64, or if the first step was the baseline's and none is larger later.
+    """
+    beyond = np.abs(far).max(axis=1) > 1.0
+    told = terms.arbiter.told(pairs, beyond, terms.alpha) if terms.arbiter else None
+    lower = stage is Stage.LATER and _beyond(far) <= allowed
+    sentence = f"{_worst(pairs, -far if lower else far)}; {where}" + (f"; {told.sentence}" if told else "")
+    improved = told.nearer if told and told.decided else lower
+    return Judgement(outcome=Outcome.IMPROVED if improved else Outcome.REGRESSED, stage=stage, sentence=sentence)
+
+
+def _beyond(far: Array) -> int:
     """Count the seeds with a loss above its tolerance."""
-    return int((excess > 1.0).any(axis=1).sum())
+    return int((far > 1.0).any(axis=1).sum())
 
 
-def _within(excess: Array, allowed: int) -> str:
+def _within(far: Array, allowed: int) -> str:
     """Say how much of the tolerance the seeds use, strays apart."""
-    used = np.abs(excess).max(axis=1)
+    used = np.abs(far).max(axis=1)
     strays = int((used > 1.0).sum())
     most = used[used <= 1.0].max(initial=0.0)
     told = f"losses of {len(used) - strays} seeds use at most {most:.0%} of their tolerance"
     return f"{told}; {strays} went another way, {allowed} may" if strays else told
 
 
-def _excess(pairs: Pairs, tolerance: Tolerance) -> Array:
-    """Return how far each loss lies above its baseline (below: negative), in units of the tolerance.
-
-    A loss that is finite on one side only counts as infinitely far.
-    """
-    ours, theirs = pairs.curves
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        distance = (ours - theirs) / tolerance.allowed(theirs, theirs[:, 0])
-    distance[ours == theirs] = 0.0
-    finite, once = np.isfinite(ours), np.isfinite(theirs)
-    distance[~finite & once] = np.inf
-    distance[finite & ~once] = -np.inf
-    result: Array = np.where(~finite & ~once, 0.0, distance)
-    return result
-
-
-def _worst(pairs: Pairs, excess: Array) -> str:
+def _worst(pairs: Pairs, far: Array) -> str:
     """Name the loss that lies farthest out: its seed, its step, both values and the allowance."""
-    seed, point = np.unravel_index(int(excess.argmax()), excess.shape)
+    sizes = far if (far > 1.0).any() else np.abs(far)
+    seed, point = np.unravel_index(int(sizes.argmax()), far.shape)
     ours, theirs = (side[seed, point] for side in pairs.curves)
-    outside = _beyond(excess)
-    moment = "final loss" if point == len(pairs.steps) - 1 else f"loss at step {pairs.steps[point]}"
+    outside = _beyond(np.abs(far))
+    moment = "final loss" if point == far.shape[1] - 1 else f"loss at step {pairs.steps[seed, point]}"
     return (
-        f"{moment} of seed {pairs.seeds[seed]} is {ours:.6g}, baseline {theirs:.6g}: {excess[seed, point]:.3g} times "
+        f"{moment} of seed {pairs.seeds[seed]} is {ours:.6g}, baseline {theirs:.6g}: {sizes[seed, point]:.3g} times "
         f"the tolerance ({outside} of {len(pairs.seeds)} seeds beyond it)"
     )
-
-
-def _by_distribution(pairs: Pairs, differs: str, alpha: float) -> Judgement:
-    """Judge two samples that started elsewhere: another random stream."""
-    from scipy.stats import mannwhitneyu
-
-    ours, theirs = (np.where(np.isfinite(side), side, np.inf) for side in pairs.column("final_loss"))
-    test = mannwhitneyu(ours, theirs, alternative="two-sided")
-    p = float(test.pvalue)
-    told = f"another random stream ({differs}): medians {np.median(ours):.4g} and {np.median(theirs):.4g}, p = {p:.2g}"
-    if p > alpha:
-        return Judgement(outcome=Outcome.PASS, stage=Stage.INITIALISATION, sentence=f"{told}; no difference shown")
-    worse = test.statistic > len(ours) * len(theirs) / 2
-    outcome = Outcome.REGRESSED if worse else Outcome.IMPROVED
-    return Judgement(outcome=outcome, stage=Stage.INITIALISATION, sentence=told)

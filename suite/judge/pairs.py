@@ -32,16 +32,20 @@ class CellTables:
     trials: pd.DataFrame
     curves: pd.DataFrame
     observations: pd.DataFrame
+    probes: pd.DataFrame
+    """Of the same case on the same device in the same dtype, whatever mode they were trained in."""
 
 
 def by_cell(run: RunRecord) -> dict[CellKey, CellTables]:
     """Split a run's tables by cell, in one pass over each."""
     trials, curves, observations = map(_parted, (run.trials, run.curves, run.observations))
+    probes = {key[:-1]: rows for key, rows in _parted(run.probes).items()}
     return {
         key: CellTables(
             trials=rows,
             curves=curves.get(key, run.curves.iloc[:0]),
             observations=observations.get(key, run.observations.iloc[:0]),
+            probes=probes.get(key[:-1], run.probes.iloc[:0]),
         )
         for key, rows in trials.items()
     }
@@ -92,6 +96,17 @@ class Pairs:
         )
         return bool(np.all(ours == theirs))
 
+    @property
+    def probes(self) -> pd.DataFrame:
+        """Return the baseline's probes."""
+        return self.baseline.probes
+
+    def observed(self) -> dict[str, tuple[Array, Array]]:
+        """Return what was observed of the seeds on both sides, by name: ``(seeds,)`` each."""
+        ours, theirs = (by_seed(side.observations).reindex(self.seeds) for side in (self.ours, self.baseline))
+        names = [name for name in ours.columns if name in theirs.columns]
+        return {name: (ours[name].to_numpy(), theirs[name].to_numpy()) for name in names}
+
     @cached_property
     def curves(self) -> tuple[Array, Array]:
         """Return the loss curves and, as their last point, the final losses: ``(seeds, points)`` each."""
@@ -111,14 +126,24 @@ class Pairs:
         return wide
 
     @cached_property
-    def steps(self) -> list[int]:
-        """Return the steps of the curves' points; the last is the number of updates."""
-        return [*self._marks, int(self.column("steps")[0][0])]
+    def steps(self) -> Column:
+        """Return the steps of the curves' points: ``(seeds, points)``; a seed's last is its number of updates."""
+        updates = self.column("steps")[0]
+        return np.column_stack([np.tile(self._marks, (len(updates), 1)), updates])
 
     @cached_property
     def _marks(self) -> list[int]:
         """Return the steps that either side recorded, so that a loss always stands beside that of the same step."""
         return sorted({int(step) for side in (self.ours, self.baseline) for step in side.curves["step"].unique()})
+
+
+def by_seed(observed: pd.DataFrame) -> pd.DataFrame:
+    """Return observations with seeds down and names across, in the order in which they were made; NaN for none."""
+    seeds, row = np.unique(observed["seed"].to_numpy(), return_inverse=True)
+    column, names = pd.factorize(observed["name"])
+    values = np.full((len(seeds), len(names)), np.nan)
+    values[row, column] = observed["value"].to_numpy()
+    return pd.DataFrame(values, index=pd.Index(seeds, name="seed"), columns=list(names))
 
 
 def _places_of(seeds: Column, among: Column) -> Column | slice:

@@ -5,47 +5,78 @@ from __future__ import annotations
 import numpy as np
 
 from suite.judge.pairs import Pairs, same_bits
-from suite.judge.tolerance import Tolerance
+from suite.judge.tolerance import EPSILON, ROUNDING, Tolerance
 from suite.judge.verdict import Stage
+from suite.observe import Array, root
 
 
-def find_stage(pairs: Pairs, tolerance: Tolerance, *, exact: bool) -> tuple[Stage, int]:
-    """Return the stage and the recorded step; ``exact`` compares bits, else norms within tolerance."""
-    asked = (
-        (Stage.INITIALISATION, "init_digest", "start_norm"),
-        (Stage.DATA, "data_digest", "data_norm"),
-        (Stage.FORWARD, "", "first_loss"),
-        (Stage.BACKWARD, "gradient_digest", "gradient_norm"),
-        (Stage.UPDATE, "update_digest", "update_norm"),
-    )
-    for stage, digest, norm in asked:
-        if not (_equal(pairs, digest, norm) if exact else _near(pairs, norm, tolerance)):
+def find_stage(pairs: Pairs, tolerance: Tolerance, dtype: str, *, exact: bool) -> tuple[Stage, int]:
+    """Return the stage and the recorded step; ``exact`` compares bits, else within tolerance."""
+    apart = _other_bits(pairs) if exact else farther(pairs, tolerance)
+    start = max(ROUNDING, EPSILON[dtype])
+
+    def same(part: str, digest: str, relative: float) -> bool:
+        return _equal(pairs, part, digest) if exact else _near(pairs, part, relative)
+
+    answers = {
+        Stage.INITIALISATION: same("start", "init_digest", start),
+        Stage.DATA: same("data", "data_digest", start),
+        Stage.FORWARD: not apart[:, 0].any(),
+        Stage.BACKWARD: same("gradient", "gradient_digest", tolerance.gradient),
+        Stage.UPDATE: same("update", "update_digest", tolerance.update),
+    }
+    for stage, kept in answers.items():
+        if not kept:
             return stage, 0
-    step = _first_step(pairs, tolerance, exact=exact)
-    return (Stage.NONE, 0) if step is None else (Stage.LATER, step)
+    if apart.any():
+        return Stage.LATER, int(pairs.steps[apart].min())
+    ended = not exact or pairs.same("final_digest")
+    return (Stage.NONE, 0) if ended else (Stage.LATER, int(pairs.steps[:, -1].max()))
 
 
-def _equal(pairs: Pairs, digest: str, norm: str) -> bool:
-    return (not digest or pairs.same(digest)) and bool(same_bits(*pairs.column(norm)).all())
+def _other_bits(pairs: Pairs) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    return ~same_bits(*pairs.curves)
 
 
-def _near(pairs: Pairs, norm: str, tolerance: Tolerance) -> bool:
-    ours, theirs = pairs.column(norm)
-    return bool(np.allclose(ours, theirs, rtol=tolerance.relative, atol=tolerance.absolute, equal_nan=True))
+def farther(pairs: Pairs, tolerance: Tolerance) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Tell which losses lie beyond their tolerance: ``(seeds, points)``."""
+    beyond: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = np.abs(excess(pairs, tolerance)) > 1.0
+    return beyond
 
 
-def _first_step(pairs: Pairs, tolerance: Tolerance, *, exact: bool) -> int | None:
-    """Return the first recorded step at which any seed's loss differs; the last if only the end does."""
+def excess(pairs: Pairs, tolerance: Tolerance) -> Array:
+    """Return how far each loss lies above its baseline (below: negative), in units of the tolerance.
+
+    A loss that is finite on one side only counts as infinitely far.
+    """
     ours, theirs = pairs.curves
-    if exact:
-        apart = ~same_bits(ours, theirs).all(axis=0)
-    else:
-        finite, once = np.isfinite(ours), np.isfinite(theirs)
-        with np.errstate(invalid="ignore", over="ignore"):
-            near = np.abs(ours - theirs) <= tolerance.allowed(theirs, theirs[:, 0])
-        # Within infinity of an infinite baseline lies every loss; only another that is not finite is near it.
-        apart = ~np.where(finite & once, near, finite == once).all(axis=0)
-    found = np.flatnonzero(apart)
-    if len(found):
-        return pairs.steps[int(found[0])]
-    return pairs.steps[-1] if exact and not pairs.same("final_digest") else None
+    first = np.abs(root(theirs[:, :1]))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        distance = (root(ours) - root(theirs)) / (tolerance.at(pairs.steps) * first)
+    distance[ours == theirs] = 0.0
+    finite, once = np.isfinite(ours), np.isfinite(theirs)
+    distance[~finite & once] = np.inf
+    distance[finite & ~once] = -np.inf
+    result: Array = np.where(~finite & ~once, 0.0, distance)
+    return result
+
+
+MEASURES = ("norm", "projection")
+
+
+def _equal(pairs: Pairs, part: str, digest: str) -> bool:
+    """Tell whether digest, norm and projection are equal; the digest of a start is from before it was cast."""
+    measured = (same_bits(*pairs.column(f"{part}_{name}")) for name in MEASURES)
+    return pairs.same(digest) and all(bool(same.all()) for same in measured)
+
+
+def _near(pairs: Pairs, part: str, relative: float) -> bool:
+    """Tell whether norm and projection are equal but for so much of the norm, for every seed."""
+    size = np.abs(pairs.column(f"{part}_norm")[1])
+    for name in MEASURES:
+        ours, theirs = pairs.column(f"{part}_{name}")
+        with np.errstate(invalid="ignore"):
+            near = (np.abs(ours - theirs) <= relative * size) | same_bits(ours, theirs)
+        if not near.all():
+            return False
+    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from itertools import count
 
 import numpy as np
 from scipy import special
@@ -12,6 +13,10 @@ from suite.observe import Array
 
 POWER = 0.95
 """Probability with which a test that fails nothing would have caught what its sentence names."""
+
+
+COUNTED = 60
+"""Values of two samples whose rank sums are counted out; above, normal tails are near enough."""
 
 
 def too_rare(successes: int, trials: int, low: float, high: float) -> float:
@@ -100,3 +105,45 @@ def quantile_of(values: Array, q: float) -> Array:
     with np.errstate(invalid="ignore"):
         between = np.where(low == high, low, low + (high - low) * (place - math.floor(place)))
     return np.where(np.isnan(ordered[-1]), np.nan, between)
+
+
+def rank_test(ours: Array, theirs: Array) -> tuple[float, float]:
+    """Return the two-sided p-value of the rank-sum test, and the share of pairs in which ours is larger.
+
+    Exact, ties included, for samples of up to :data:`COUNTED` values together; SciPy's normal approximation beyond.
+    Equal values of a pair count for half.
+    """
+    from scipy.stats import mannwhitneyu, rankdata
+
+    if len(ours) + len(theirs) > COUNTED:
+        test = mannwhitneyu(ours, theirs, alternative="two-sided", method="asymptotic")
+        p = 1.0 if np.isnan(test.pvalue) else float(test.pvalue)
+        return p, float(test.statistic) / (len(ours) * len(theirs))
+    doubled = np.rint(2.0 * rankdata(np.concatenate([ours, theirs]))).astype(np.int64)
+    found = int(doubled[: len(ours)].sum())
+    ways = _rank_sums(doubled, len(ours))
+    tails = ways[: found + 1].sum(), ways[found:].sum()
+    above = found / 2.0 - len(ours) * (len(ours) + 1) / 2.0
+    return min(1.0, 2.0 * float(min(tails) / ways.sum())), above / (len(ours) * len(theirs))
+
+
+def _rank_sums(ranks: np.ndarray[tuple[int, ...], np.dtype[np.int64]], chosen: int) -> Array:
+    """Count the ways in which so many of the given ranks add up to each sum: ``(largest sum + 1,)``."""
+    ways = np.zeros((chosen + 1, int(ranks.sum()) + 1))
+    ways[0, 0] = 1.0
+    for rank in ranks:
+        ways[1:, rank:] += ways[:-1, : ways.shape[1] - rank].copy()
+    counted: Array = ways[chosen]
+    return counted
+
+
+def samples_needed(alpha: float) -> int:
+    """Return how many seeds each of two samples must have, so that a rank-sum test at level ``alpha`` can fail."""
+    return next(size for size in count(1) if 2.0 / math.comb(2 * size, size) <= alpha)
+
+
+def rates_differ(ours: int, theirs: int, seeds: int) -> float:
+    """Return the two-sided p-value of Fisher's exact test: so many of as many seeds on either side."""
+    from scipy.stats import fisher_exact
+
+    return float(fisher_exact(np.array([[ours, seeds - ours], [theirs, seeds - theirs]])).pvalue)

@@ -6,10 +6,9 @@ import math
 
 import numpy as np
 
-from suite.judge.loss import Judgement
 from suite.judge.pairs import Pairs
 from suite.judge.statistics import median_interval
-from suite.judge.verdict import Outcome
+from suite.judge.verdict import Judgement, Outcome
 from suite.observe import Array
 
 SLOWER = 0.25

@@ -48,6 +48,15 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """An outcome with its stage and its sentence, before it is put beside its cell."""
+
+    outcome: Outcome
+    sentence: str
+    stage: Stage = Stage.NONE
+
+
+@dataclass(frozen=True, kw_only=True)
 class Finding:
     """How one clause of a case's expectations came out."""
 

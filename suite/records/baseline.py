@@ -99,6 +99,7 @@ def _part(run: RunRecord, kind: str) -> RunRecord:
         trials=of_kind(run.trials),
         curves=of_kind(run.curves),
         observations=of_kind(run.observations),
+        probes=of_kind(run.probes),
     )
 
 
@@ -129,7 +130,7 @@ def _install(part: RunRecord, folder: Path, kind: str, accepted: Acceptance, bef
 
 
 def _write(folder: Path, manifest: Manifest, machine: Machine, part: RunRecord) -> None:
-    tables: Sequence[pd.DataFrame] = (part.curves, part.observations, part.trials)
+    tables: Sequence[pd.DataFrame] = (part.curves, part.observations, part.probes, part.trials)
     for table, rows in zip(TABLES, tables, strict=True):
         replace_text(folder / table.file, as_csv(rows))
     write_json(folder / MACHINE_FILE, machine)

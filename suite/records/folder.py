@@ -17,10 +17,10 @@ from suite.machine import Machine, differences
 from suite.records.atomic import append_text, cut_to_whole_rows, reading, replace_text, writing
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, read_json, write_json
 from suite.records.read import read_table
-from suite.records.schema import CELL, CURVES, KEY, OBSERVATIONS, SCHEMA_VERSION, TRIALS, VERDICTS, Table, check
+from suite.records.schema import CELL, CURVES, KEY, OBSERVATIONS, PROBES, SCHEMA_VERSION, TRIALS, VERDICTS, Table, check
 from suite.trial import Manifest, RunRecord, Trial
 
-TABLES = (CURVES, OBSERVATIONS, TRIALS)
+TABLES = (CURVES, OBSERVATIONS, PROBES, TRIALS)
 """In the order in which they are written: a trial counts once its row in the last one stands."""
 
 CellKey = tuple[str, str, str, str]
@@ -72,7 +72,7 @@ class Recorder:
         """Drop curves and observations whose trial was never written; return the trials that were."""
         trials = read_table(self.folder / TRIALS.file, TRIALS)
         recorded = pd.MultiIndex.from_frame(trials[list(KEY)])
-        for table in (CURVES, OBSERVATIONS):
+        for table in TABLES[:-1]:
             rows = read_table(self.folder / table.file, table)
             whole = pd.MultiIndex.from_frame(rows[list(KEY)]).isin(recorded)
             if not whole.all():
@@ -118,9 +118,13 @@ def frames(run: str, trials: Sequence[Trial]) -> dict[str, pd.DataFrame]:
     """
     points = [point for t in trials for point in t.curve]
     seen = [observation for t in trials for observation in t.observations]
+    far = [distance for t in trials for distance in t.distances]
     columns = {
         CURVES: _about(trials, [len(t.curve) for t in trials], step=_each(points, 0), loss=_each(points, 1)),
         OBSERVATIONS: _about(trials, [len(t.observations) for t in trials], name=_each(seen, 0), value=_each(seen, 1)),
+        PROBES: _about(
+            trials, [len(t.distances) for t in trials], part=_each(far, 0), step=_each(far, 1), distance=_each(far, 2)
+        ),
         TRIALS: {name: [getattr(t, name, None) for t in trials] for name in TRIALS.columns} | {"run": run},
     }
     return {table.file: check(_frame(table, columns[table]), table, table.file) for table in TABLES}
@@ -131,7 +135,7 @@ def _about(trials: Sequence[Trial], rows: Sequence[int], **columns: Sequence[Any
     return {name: np.repeat(np.array([getattr(t, name) for t in trials], object), rows) for name in KEY} | columns
 
 
-def _each(pairs: Sequence[tuple[Any, Any]], place: int) -> list[Any]:
+def _each(pairs: Sequence[tuple[Any, ...]], place: int) -> list[Any]:
     return [pair[place] for pair in pairs]
 
 
@@ -151,6 +155,7 @@ def in_memory(manifest: Manifest, machine: Machine, trials: Sequence[Trial]) -> 
         trials=tables[TRIALS.file],
         curves=tables[CURVES.file],
         observations=tables[OBSERVATIONS.file],
+        probes=tables[PROBES.file],
     )
 
 
@@ -190,6 +195,7 @@ def read_run(folder: Path) -> RunRecord:
         trials=trials,
         curves=read_table(folder / CURVES.file, CURVES),
         observations=read_table(folder / OBSERVATIONS.file, OBSERVATIONS),
+        probes=read_table(folder / PROBES.file, PROBES),
     )
 
 

@@ -15,9 +15,9 @@ import pandera.pandas as pa
 from suite.errors import SuiteError
 from suite.plan import DTYPES
 from suite.records import digests
-from suite.trial import Status
+from suite.trial import PARTS, Status
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of every file in a run folder; a file of another version is refused."""
 
 FLOAT, WHOLE, SEED, WORD, DIGEST, TEXT = "float64", "int64", "uint64", "category", digests.NAME, "str"
@@ -40,6 +40,7 @@ CHECKS = {
     "steps": pa.Check.ge(0),
     "step": pa.Check.ge(0),
     "seeds_together": pa.Check.ge(1),
+    "distance": pa.Check.ge(0.0),
 }
 
 
@@ -104,6 +105,10 @@ TRIALS = Table(
         "gradient_norm": FLOAT,
         "update_norm": FLOAT,
         "final_norm": FLOAT,
+        "data_projection": FLOAT,
+        "start_projection": FLOAT,
+        "gradient_projection": FLOAT,
+        "update_projection": FLOAT,
         "reason": WORD,
         "data_digest": DIGEST,
         "init_digest": DIGEST,
@@ -125,6 +130,13 @@ OBSERVATIONS = Table(
     file="observations.csv",
     columns={"schema": WHOLE, **KEY, "value": FLOAT, "name": WORD},
     key=(*KEY, "name"),
+)
+
+PROBES = Table(
+    file="probes.csv",
+    columns={"schema": WHOLE, **KEY, "part": WORD, "step": WHOLE, "distance": FLOAT},
+    key=(*KEY, "part", "step"),
+    laws=CHECKS | TRAINED | {"part": pa.Check.isin(PARTS)},
 )
 
 VERDICTS = Table(

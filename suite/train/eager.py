@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from time import perf_counter
 
@@ -20,7 +21,8 @@ from suite.plan import Cell
 from suite.train.clock import collector_paused, synchronise, yardstick_seconds
 from suite.train.leave import Left, Times, assemble, copies, failed, gradients, guarded, marks, trajectories, trials
 from suite.train.prepare import Bench, prepare
-from suite.trial import Trial
+from suite.train.probe import Kicks, distances
+from suite.trial import Distance, Trial
 
 WARM_UP_STEPS = 20
 """Steps of a throw-away network before anything is timed."""
@@ -80,7 +82,16 @@ def _record_together(cell: Cell, bench: Bench, paths: dict[int, Path]) -> list[T
     left = stack(list(paths), list(paths.values()), bench.case.steps)
     seen = trajectories(bench, left, {twin.case.name: _twin(twin, list(paths)) for twin in bench.twins})
     times = [Times(train=path.seconds, yardstick=path.yardstick) for path in paths.values()]
-    return list(trials(cell, bench, left, seen, times))
+    return list(trials(cell, bench, left, seen, times, _probes(cell, bench, left)))
+
+
+def _probes(cell: Cell, bench: Bench, left: Left) -> dict[int, tuple[Distance, ...]]:
+    """Train the cell's probed seeds once more, moved by an ulp; return how far that carries them."""
+    seeds = [seed for seed in left.seeds if seed in cell.probed]
+    if not seeds:
+        return {}
+    again = stack(seeds, [follow(bench, seed, Kicks([seed])) for seed in seeds], bench.case.steps)
+    return distances(left, again, bench.case.steps)
 
 
 def _attempt(bench: Bench, seed: int, *, timed: bool) -> Path | str:
@@ -118,10 +129,12 @@ def advance(network: nn.Module, optimizer: Stepper, bench: Bench, updates: int) 
     return loss.detach()
 
 
-def follow(bench: Bench, seed: int) -> Path:
-    """Train one seed from start to end and keep what it leaves on the way."""
+def follow(bench: Bench, seed: int, kicks: Kicks | None = None) -> Path:
+    """Train one seed from start to end and keep what it leaves on the way; ``kicks`` make it a probe."""
     bench = bench.afresh()
     network, drawn = bench.network(seed)
+    kick = partial(kicks or Kicks([]), [value.detach().unsqueeze(-1) for value in network.parameters() if kicks])
+    kick()
     path = Path(drawn=drawn, initial=copies(network.named_parameters()))
     optimizer = bench.optimizer(network)
     synchronise(bench.device)
@@ -129,6 +142,7 @@ def follow(bench: Bench, seed: int) -> Path:
     _first_step(bench, network, optimizer, path)
     steps = marks(bench.case.steps)
     for here, there in pairwise(steps):
+        kick()
         path.curve.append(advance(network, optimizer, bench, there - here))
     synchronise(bench.device)
     path.seconds = perf_counter() - start

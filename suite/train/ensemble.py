@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from time import perf_counter
 
@@ -23,8 +23,9 @@ from suite.observe import Probe, Trajectories
 from suite.plan import Cell
 from suite.train.clock import collector_paused, synchronise, yardstick_seconds
 from suite.train.lanes import Lanes
-from suite.train.leave import Left, Times, copies, gradients, guarded, join, marks, trajectories, trials
+from suite.train.leave import Left, Times, copies, gradients, guarded, join, marks, some, trajectories, trials
 from suite.train.prepare import Bench, prepare
+from suite.train.probe import Kicks, distances
 from suite.train.replay import Replay
 from suite.train.tape import Tape, tape
 from suite.train.update import Update
@@ -49,12 +50,14 @@ def trained(kind: type[Ensemble]) -> Callable[..., list[Trial]]:
     """Return what trains seeds by ensembles of a kind."""
 
     def train_together(cell: Cell, seeds: Sequence[int], *, timed: bool) -> list[Trial]:
-        bench = prepare(cell)
+        bench, probed = prepare(cell), [seed for seed in seeds if seed in cell.probed]
         with collector_paused():
-            left, times = follow(bench, seeds, kind)
+            both, times = follow(bench, seeds, kind, probed=probed)
             beside = yardstick_seconds(times.train) if timed else math.nan
+        left, again = some(both, slice(len(seeds))), some(both, slice(len(seeds), None))
         seen = trajectories(bench, left, {twin.case.name: _twin(twin, seeds, kind) for twin in bench.twins})
-        return list(trials(cell, bench, left, seen, [replace(times, yardstick=beside)] * len(seeds)))
+        times_of_each = [replace(times, yardstick=beside)] * len(seeds)
+        return list(trials(cell, bench, left, seen, times_of_each, distances(left, again, bench.case.steps)))
 
     return train_together
 
@@ -64,11 +67,18 @@ def _twin(bench: Bench, seeds: Sequence[int], kind: type[Ensemble]) -> Trajector
     return trajectories(bench, left, {})
 
 
-def follow(bench: Bench, seeds: Sequence[int], kind: type[Ensemble]) -> tuple[Left, Times]:
-    """Train seeds, as many at a time as fit; return what they leave, seeds first, and the loops' time."""
-    ensemble = kind.fitting(bench, seeds)
-    groups = [seeds[start : start + ensemble.lanes] for start in range(0, len(seeds), ensemble.lanes)]
-    lefts, seconds = zip(*(ensemble.follow(group) for group in groups), strict=True)
+def follow(
+    bench: Bench, seeds: Sequence[int], kind: type[Ensemble], *, probed: Sequence[int] = ()
+) -> tuple[Left, Times]:
+    """Train seeds, and after them probed ones, as many at a time as fit.
+
+    Returns what they leave, one after the other on the first axis, and the loops' time.
+    """
+    everyone = [*seeds, *probed]
+    ensemble = kind.fitting(bench, everyone)
+    parts = [slice(start, start + ensemble.lanes) for start in range(0, len(everyone), ensemble.lanes)]
+    followed = [ensemble.follow(everyone[part], plain=max(0, len(seeds) - part.start)) for part in parts]
+    lefts, seconds = zip(*followed, strict=True)
     return join(lefts), Times(train=sum(seconds), compiling=ensemble.compile_seconds, together=len(seeds))
 
 
@@ -120,8 +130,11 @@ class Ensemble:
         return Replay(self.recorded, self.values)
 
     @torch.no_grad()
-    def follow(self, seeds: Sequence[int]) -> tuple[Left, float]:
-        """Train at most as many seeds as there are lanes; return what they leave, and the loop's seconds."""
+    def follow(self, seeds: Sequence[int], *, plain: int | None = None) -> tuple[Left, float]:
+        """Train at most as many seeds as there are lanes, those after the first ``plain`` ones as probes.
+
+        Returns what they leave, and the loop's seconds.
+        """
         drawn = draw_wide(self.bench.case, seeds, self.lanes)
         for name, value in self.parameters.items():
             value.copy_(drawn[name])
@@ -129,15 +142,24 @@ class Ensemble:
         self.borrows = type(optimizer).__module__.startswith("torch.optim.")
         self.update = Update(optimizer, list(self.parameters.values()), plays=self.plays_updates)
         self.network.train()
+        kick = self._kicks(seeds, len(seeds) if plain is None else plain)
+        kick()
         initial = copies(self.parameters.items())
         synchronise(self.bench.device)
         start = perf_counter() - self.compile_seconds
         first, curve = self._first_step()
         for here, there in pairwise(marks(self.bench.case.steps)):
+            kick()
             curve.append(self.advance(there - here).clone())
         synchronise(self.bench.device)
         seconds = perf_counter() - start - self.compile_seconds
         return self._left(seeds, {"drawn": drawn, "initial": initial, **first}, torch.stack(curve, dim=1)), seconds
+
+    def _kicks(self, seeds: Sequence[int], plain: int) -> Callable[[], None]:
+        """Return what moves the lanes of the seeds after the first ``plain`` ones by an ulp."""
+        kicks = Kicks(seeds[plain:])
+        probed = [value[..., plain : len(seeds)] for value in self.values]
+        return partial(kicks, probed if seeds[plain:] else ())
 
     def _first_step(self) -> tuple[dict[str, Wide], list[Tensor]]:
         """Make the first update; return the gradient before and after it and the parameters then, and the loss."""

@@ -22,7 +22,7 @@ from suite.errors import told
 from suite.observe import Array, Probe, Trajectories
 from suite.plan import Cell
 from suite.train.prepare import Bench
-from suite.trial import Status, Trial
+from suite.trial import Distance, Status, Trial
 
 DIGEST_BYTES = 8
 NO_DIGEST = "-"
@@ -76,6 +76,12 @@ def join(parts: Sequence[Left]) -> Left:
     )
 
 
+def some(left: Left, rows: slice) -> Left:
+    """Return what some of the seeds left."""
+    seeds, steps, curve = left.seeds[rows], left.curve_steps, left.curve[rows]
+    return assemble([left], lambda parts: parts[0][rows], seeds=seeds, curve_steps=steps, curve=curve)
+
+
 def copies(named: Iterable[tuple[str, nn.Parameter]]) -> dict[str, Tensor]:
     """Copy parameters as they are now."""
     return {name: value.detach().clone() for name, value in named}
@@ -122,6 +128,15 @@ def norms(stacked: Stacked) -> list[float]:
     return [math.sqrt(square) for square in np.atleast_1d(squares)]
 
 
+def projections(stacked: Stacked) -> list[float]:
+    """Return, for each seed, the sum of all entries weighed by fixed numbers, in float64.
+
+    What a norm does not see, as a sign or an order, it does.
+    """
+    flat = np.column_stack([numbers(tensor).reshape(len(tensor), -1) for tensor in stacked.values()])
+    return [float(value) for value in flat @ np.cos(np.arange(1.0, flat.shape[1] + 1.0))]
+
+
 def numbers(tensor: Tensor) -> Array:
     """Return the tensor's values in float64."""
     return tensor.detach().cpu().double().numpy()
@@ -148,15 +163,23 @@ def _all_numbers(stacked: Stacked) -> dict[str, Array]:
     return {name: numbers(tensor) for name, tensor in stacked.items()}
 
 
-def trials(cell: Cell, bench: Bench, left: Left, seen: Trajectories, times: Sequence[Times]) -> Iterator[Trial]:
+def trials(
+    cell: Cell,
+    bench: Bench,
+    left: Left,
+    seen: Trajectories,
+    times: Sequence[Times],
+    probed: Mapping[int, tuple[Distance, ...]],
+) -> Iterator[Trial]:
     """Record each seed."""
     observed = [column for o in bench.observations for column in o.columns(seen)]
     data = {"x": bench.x.unsqueeze(0), "target": bench.target.unsqueeze(0)}
     phases = (left.drawn, left.initial, left.gradient, left.updated, left.final)
     hashed = zip(*(digests(stacked) for stacked in (left.drawn, left.gradient, left.updated, left.final)), strict=True)
     measured = zip(*(norms(stacked) for stacked in phases), strict=True)
-    (data_digest,), (data_norm,) = digests(data), norms(data)
-    for row, (seed, digest, norm) in enumerate(zip(left.seeds, hashed, measured, strict=True)):
+    projected = zip(*(projections(stacked) for stacked in phases[1:-1]), strict=True)
+    (data_digest,), (data_norm,), (data_projection,) = digests(data), norms(data), projections(data)
+    for row, (seed, digest, norm, projection) in enumerate(zip(left.seeds, hashed, measured, projected, strict=True)):
         final_loss = float(seen.final_loss[row])
         yield Trial(
             case=cell.case.name,
@@ -179,6 +202,10 @@ def trials(cell: Cell, bench: Bench, left: Left, seen: Trajectories, times: Sequ
             gradient_norm=norm[2],
             update_norm=norm[3],
             final_norm=norm[4],
+            data_projection=data_projection,
+            start_projection=projection[0],
+            gradient_projection=projection[1],
+            update_projection=projection[2],
             data_digest=data_digest,
             init_digest=digest[0],
             gradient_digest=digest[1],
@@ -186,6 +213,7 @@ def trials(cell: Cell, bench: Bench, left: Left, seen: Trajectories, times: Sequ
             final_digest=digest[3],
             curve=tuple(zip(seen.curve_steps, seen.curve[row].tolist(), strict=True)),
             observations=tuple((name, float(values[row])) for name, values in observed),
+            distances=probed.get(seed, ()),
         )
 
 
@@ -230,6 +258,10 @@ def failed(cell: Cell, seed: int, reason: str) -> Trial:
         gradient_norm=nothing,
         update_norm=nothing,
         final_norm=nothing,
+        data_projection=nothing,
+        start_projection=nothing,
+        gradient_projection=nothing,
+        update_projection=nothing,
         reason=reason,
         data_digest=NO_DIGEST,
         init_digest=NO_DIGEST,

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from suite.judge.pairs import Pairs, by_cell
+from suite.judge.tolerance import EPSILON, FACTOR, FLOOR
 from suite.machine import Machine
 from suite.records import in_memory
 from suite.trial import Manifest, RunRecord, Trial
+
+AllowedFor = Callable[[Trial], float]
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +35,14 @@ def pairs_of(run_of: Callable[..., RunRecord]) -> Callable[..., Pairs]:
         return Pairs(mine, yours)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def allowed_for() -> AllowedFor:
+    """Return by how much the root of any of a trial's losses may be moved, by hand from what its probe was moved by."""
+
+    def allowed(trial: Trial) -> float:
+        probed = max(distance for _, _, distance in trial.distances)
+        return FACTOR[trial.dtype] * max(probed, FLOOR * EPSILON[trial.dtype]) * float(abs(trial.first_loss)) ** 0.5
+
+    return allowed

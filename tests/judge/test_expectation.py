@@ -237,7 +237,7 @@ def test_a_median_is_judged_not_its_seeds(below: int, above: int, undefined: int
     values=st.lists(st.floats(-1.0, 4.0), min_size=1, max_size=40), q=st.floats(0.0, 1.0), alpha=st.floats(1e-6, 0.5)
 )
 def test_a_quantile_is_two_rates(values: list[float], q: float, alpha: float) -> None:
-    """Below its lowest value lies a share of at most q, above its highest one of at most 1 − q: exact binomial tests."""
+    """Below its lowest value lies a share of at most q, above its highest one of at most 1 − q: exact tests."""
     upto = clause(1.0, 2.0, summary="quantile", quantile=q)
     below, above = sum(v < 1.0 for v in values), sum(v > 2.0 for v in values)
     n = len(values)
@@ -420,7 +420,9 @@ def test_a_coincidence_among_many_seeds_is_chance(of_cell: JudgeCell, trial_of: 
 
 def test_a_start_that_is_not_drawn_is_the_same_for_all(run_of: Callable[..., RunRecord], trial_of: Any) -> None:
     """As that of a network whose weights are set to zero."""
-    run = run_of([replace(t, init_digest="zero") for t in seen(trial_of, *[{"w": 1.0}] * 9)], clauses=[clause(0.0, 2.0)])
+    run = run_of(
+        [replace(t, init_digest="zero") for t in seen(trial_of, *[{"w": 1.0}] * 9)], clauses=[clause(0.0, 2.0)]
+    )
     (cell,), (case,) = run.manifest.cells, run.manifest.cases
     given = cell, replace(case, drawn=False), run.trials, run.observations
     assert judge_cell(*given, alpha=ALPHA).outcome is Outcome.PASS

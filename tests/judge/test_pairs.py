@@ -70,7 +70,7 @@ def test_seeds_that_could_not_be_trained_are_left_out(
     theirs = [trial_of(0), trial_of(1, **failed), trial_of(2), trial_of(3)]
     pairs = pairs_of(ours, theirs)
     assert pairs.seeds.tolist() == [2, 3]
-    assert pairs.steps == [0, 1, 2, 3]
+    assert pairs.steps.tolist() == [[0, 1, 2, 3]] * len(pairs.seeds)
 
 
 @given(order=st.permutations(range(6)))
@@ -85,11 +85,12 @@ def test_the_order_of_the_rows_is_nothing_to_the_pairs(
         trials=baseline.trials.iloc[order],
         curves=baseline.curves.sample(frac=1.0, random_state=order[0]),
         observations=baseline.observations,
+        probes=baseline.probes,
     )
     pairs = Pairs(straight.ours, shuffled)
     assert pairs.same("init_digest")
     assert all(np.array_equal(*both) for both in (pairs.curves, straight.curves))
-    assert pairs.steps == straight.steps
+    assert np.array_equal(pairs.steps, straight.steps)
 
 
 def test_curves_end_in_the_final_losses(trial_of: Callable[..., Trial], pairs_of: Callable[..., Pairs]) -> None:
@@ -108,7 +109,7 @@ def test_a_loss_stands_beside_that_of_the_same_step(
     whole, gap = trial_of(0, curve=((0, 8.0), (1, 4.0), (2, 2.0))), trial_of(0, curve=((0, 8.0), (2, 2.0)))
     pairs = pairs_of(*([[gap], [whole]] if swapped else [[whole], [gap]]))
     with_gap, without = pairs.curves if swapped else pairs.curves[::-1]
-    assert pairs.steps == [0, 1, 2, 3]
+    assert pairs.steps.tolist() == [[0, 1, 2, 3]] * len(pairs.seeds)
     np.testing.assert_array_equal(without[:, :3], [[8.0, 4.0, 2.0]])
     np.testing.assert_array_equal(with_gap[:, :3], [[8.0, math.nan, 2.0]])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -18,7 +18,10 @@ from suite.judge.statistics import (
     counts_allowed,
     median_interval,
     quantile_of,
+    rank_test,
     rates_caught,
+    rates_differ,
+    samples_needed,
     too_rare,
     trials_needed,
 )
@@ -178,12 +181,8 @@ def test_the_rates_that_are_caught_are_those_with_the_power(trials: int, low: fl
     assert below <= low <= high <= above or least > most
 
 
-@given(
-    low=st.sampled_from(RATES), more=st.sampled_from(RATES), alpha=st.floats(1e-9, 0.9), spare=st.integers(0, 3)
-)
-def test_so_many_trials_are_needed_for_any_count_to_be_wrong(
-    low: float, more: float, alpha: float, spare: int
-) -> None:
+@given(low=st.sampled_from(RATES), more=st.sampled_from(RATES), alpha=st.floats(1e-9, 0.9), spare=st.integers(0, 3))
+def test_so_many_trials_are_needed_for_any_count_to_be_wrong(low: float, more: float, alpha: float, spare: int) -> None:
     """With one fewer every count passes; with so many, or more, not every one does."""
     high = max(low, more)
     needed = trials_needed(low, high, alpha)
@@ -202,3 +201,65 @@ def test_chance_lets_so_many_seeds_coincide(seeds: int, alpha: float) -> None:
     mean = math.comb(seeds, 2) / 2**23
     assert stats.poisson.sf(allowed, mean) <= alpha
     assert allowed == 0 or stats.poisson.sf(allowed - 1, mean) > alpha
+
+
+SAMPLE = st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.5, math.inf]), min_size=1, max_size=5)
+
+
+@given(ours=SAMPLE, theirs=SAMPLE)
+def test_the_rank_test_counts_every_way_to_part_the_values(ours: list[float], theirs: list[float]) -> None:
+    """By hand: of all choices of so many among both samples, those with as small a rank sum, or as large; with ties."""
+    ranks = stats.rankdata([*ours, *theirs])
+    found = ranks[: len(ours)].sum()
+    sums = [sum(chosen) for chosen in combinations(ranks, len(ours))]
+    tails = [sum(total <= found for total in sums), sum(total >= found for total in sums)]
+    p, larger = rank_test(np.array(ours), np.array(theirs))
+    assert p == pytest.approx(min(1.0, 2 * min(tails) / len(sums)))
+    wins = sum((mine > yours) + (mine == yours) / 2 for mine, yours in product(ours, theirs))
+    assert larger == pytest.approx(wins / len(ours) / len(theirs))
+
+
+@given(data=st.data(), ours=st.integers(1, 30), theirs=st.integers(1, 30))
+def test_the_rank_test_is_scipys_exact_one_where_no_values_are_equal(
+    data: st.DataObject, ours: int, theirs: int
+) -> None:
+    """SciPy counts, too, but only without ties."""
+    values = np.array(data.draw(st.permutations(range(ours + theirs))), dtype=float)
+    test = stats.mannwhitneyu(values[:ours], values[ours:], alternative="two-sided", method="exact")
+    assert rank_test(values[:ours], values[ours:])[0] == pytest.approx(float(test.pvalue), rel=1e-9)
+
+
+def test_many_values_are_ranked_by_scipys_approximation() -> None:
+    """Which is near what counting gives, at the number where one takes over from the other."""
+    rng = np.random.default_rng(3)
+    ours, theirs = rng.normal(0.8, size=31).round(1), rng.normal(size=30).round(1)
+    far = stats.mannwhitneyu(ours, theirs, alternative="two-sided", method="asymptotic")
+    p, larger = rank_test(ours, theirs)
+    assert p == pytest.approx(float(far.pvalue))
+    assert larger == pytest.approx(float(far.statistic) / 930)
+    near, _ = rank_test(ours[:30], theirs)
+    assert 0.5 < near / p < 2
+
+
+@pytest.mark.parametrize("size", [3, 100])
+def test_equal_values_have_no_rank(size: int) -> None:
+    """All alike is no difference, however many there are."""
+    assert rank_test(np.zeros(size), np.zeros(size)) == (1.0, 0.5)
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_so_many_seeds_a_side_can_show_a_difference(alpha: float) -> None:
+    """With samples that do not overlap the p-value is within the level; with one seed fewer it never is."""
+    needed = samples_needed(alpha)
+    values = np.arange(2.0 * needed)
+    assert rank_test(values[:needed], values[needed:])[0] <= alpha
+    assert needed == 1 or rank_test(values[: needed - 1], values[needed + 1 :])[0] > alpha
+
+
+@given(seeds=st.integers(1, 12), data=st.data())
+def test_two_rates_are_compared_by_fishers_exact_test(seeds: int, data: st.DataObject) -> None:
+    """By hand: the chances of all tables with these margins that are no likelier than the one found."""
+    ours, theirs = (data.draw(st.integers(0, seeds)) for _ in range(2))
+    ways = [math.comb(seeds, k) * math.comb(seeds, ours + theirs - k) for k in range(ours + theirs + 1)]
+    as_rare = sum(way for way in ways if way <= ways[ours])
+    assert rates_differ(ours, theirs, seeds) == pytest.approx(as_rare / sum(ways))

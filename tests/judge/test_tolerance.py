@@ -1,90 +1,145 @@
-"""The tolerance of a loss is a share of the baseline and of the first loss, by dtype."""
+"""The tolerance is what the baseline's own probes measured, many times over."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suite.judge.tolerance import DRAWN, ROUNDING, TOLERANCES, Tolerance, tolerance_for
+from suite.judge.tolerance import DRAWN, EPSILON, FACTOR, FLOOR, ROUNDING, SHORT, STRAY, Tolerance, tolerance_from
 from suite.plan import DTYPES
+from suite.trial import GRADIENT, LOSS, UPDATE, RunRecord, Trial
 
-LOSSES = st.floats(0, 1e100)
-SHARES = st.floats(0, 1)
-TABLE = st.sampled_from(list(TOLERANCES.values()))
-
-
-@given(relative=SHARES, absolute=SHARES, baseline=LOSSES, first=LOSSES)
-def test_the_allowance_is_a_share_of_the_baseline_and_of_the_first_loss(
-    relative: float, absolute: float, baseline: float, first: float
-) -> None:
-    """By hand: relative times the baseline's size, and absolute times the first loss's."""
-    tolerance = Tolerance(relative=relative, absolute=absolute)
-    for sign in (1.0, -1.0):
-        found = tolerance.allowed(np.array([[sign * baseline]]), np.array([sign * first]))
-        assert found.tolist() == [[relative * baseline + absolute * first]]
+STEPS = (0, 1, 2, 4, 8, 9)
+FAR = 1e-3
+"""A distance above the floor of float32."""
 
 
-def test_each_seed_has_its_own_first_loss() -> None:
-    """``(seeds, points)`` and ``(seeds,)`` give ``(seeds, points)``."""
-    found = Tolerance(relative=0.5, absolute=2.0).allowed(np.array([[2.0, 0.0], [4.0, 8.0]]), np.array([1.0, 10.0]))
-    assert found.tolist() == [[3.0, 2.0], [22.0, 24.0]]
+def probes(losses: Sequence[Mapping[int, float]], *, gradient: float = FAR, update: float = FAR) -> pd.DataFrame:
+    """Return the rows of probes, seed by seed, that moved the losses at these steps by so much."""
+    rows = [
+        (seed, part, step, distance)
+        for seed, by_step in enumerate(losses)
+        for part, step, distance in [
+            (GRADIENT, 0, gradient),
+            (UPDATE, 0, update),
+            *((LOSS, step, distance) for step, distance in by_step.items()),
+        ]
+    ]
+    return pd.DataFrame(rows, columns=["seed", "part", "step", "distance"])
 
 
-@given(
-    tolerance=TABLE,
-    baseline=st.floats(1e-3, 1e3),
-    first=st.floats(1e-3, 1e3),
-    scale=st.sampled_from([0.25, 2.0, 1024.0]),
-)
-def test_a_loss_in_other_units_is_allowed_as_much(
-    tolerance: Tolerance, baseline: float, first: float, scale: float
-) -> None:
-    """Scaling all losses scales the allowance: no number in the table has a unit."""
-    small = tolerance.allowed(np.array([[baseline]]), np.array([first])).item()
-    large = tolerance.allowed(np.array([[scale * baseline]]), np.array([scale * first])).item()
-    assert large == pytest.approx(scale * small, rel=1e-12)
+def level(distance: float, seeds: int = 28, **at: float) -> pd.DataFrame:
+    """Return probes that were all moved by as much at every step, but for those given as ``s4=0.1``."""
+    there = {int(name[1:]): value for name, value in at.items()}
+    return probes([dict.fromkeys(STEPS, distance) | there] * seeds)
 
 
-@pytest.mark.parametrize("first", [math.nan, math.inf, -math.inf])
-def test_a_first_loss_that_is_not_finite_allows_nothing(first: float) -> None:
-    """A trial that diverged at once must not make every later difference pass."""
-    found = Tolerance(relative=0.5, absolute=1.0).allowed(np.array([[2.0]]), np.array([first]))
-    assert found.tolist() == [[1.0]]
-
-
-def test_every_dtype_has_a_tolerance() -> None:
-    """Both numbers are given, above zero, and below the loss itself."""
-    assert set(TOLERANCES) == set(DTYPES)
-    assert all(0 < number < 1 for t in TOLERANCES.values() for number in (t.relative, t.absolute))
-
-
-@pytest.mark.parametrize(
-    ("finer", "coarser"), [("float64", "float32"), ("float32", "float16"), ("float16", "bfloat16")]
-)
-def test_a_finer_dtype_is_allowed_less(finer: str, coarser: str) -> None:
-    """Fewer bits round further."""
-    assert TOLERANCES[finer].relative < TOLERANCES[coarser].relative
-    assert TOLERANCES[finer].absolute < TOLERANCES[coarser].absolute
+def tolerance(rows: pd.DataFrame, dtype: str = "float32", *, same_start: bool = True) -> Tolerance:
+    """Return the tolerance that probes measured."""
+    found = tolerance_from(rows, dtype, same_start=same_start)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_the_same_start_is_judged_by_its_own_dtype(dtype: str) -> None:
-    """Nothing but the kernels of that dtype can have moved the loss."""
-    assert tolerance_for(dtype, same_start=True) == TOLERANCES[dtype]
+def test_a_loss_may_move_many_times_as_far_as_its_probes(dtype: str) -> None:
+    """By a factor of the dtype's, at every step; as may the gradient and the update."""
+    far = 100 * EPSILON[dtype]
+    found = tolerance(probes([dict.fromkeys(STEPS, far)] * 5, gradient=2 * far, update=3 * far), dtype)
+    assert found.at(np.array(STEPS)).tolist() == [FACTOR[dtype] * far] * len(STEPS)
+    assert (found.gradient, found.update) == (FACTOR[dtype] * 2 * far, FACTOR[dtype] * 3 * far)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_another_rounding_of_the_start_allows_what_its_dtype_does_at_least(dtype: str) -> None:
-    """Parameters are drawn in float32, so float64 cannot be nearer than that; coarser dtypes keep their own."""
-    found, own, drawn = tolerance_for(dtype, same_start=False), TOLERANCES[dtype], TOLERANCES[DRAWN]
-    assert found.relative == max(own.relative, drawn.relative)
-    assert found.absolute == max(own.absolute, drawn.absolute)
+def test_a_few_units_in_the_last_place_are_always_allowed(dtype: str) -> None:
+    """Where no probe moved, as at a loss that stays what it is."""
+    found = tolerance(probes([dict.fromkeys(STEPS, 0.0)] * 5, gradient=0.0, update=0.0), dtype)
+    least = FACTOR[dtype] * FLOOR * EPSILON[dtype]
+    assert found.at(np.array(STEPS)).tolist() == [least] * len(STEPS)
+    assert (found.gradient, found.update) == (least, least)
+
+
+def test_the_farthest_probe_counts_and_its_neighbours_in_time() -> None:
+    """A loss that swings may be caught a step earlier or later by other kernels."""
+    found = tolerance(pd.concat([level(FAR, 27), level(FAR, s4=5 * FAR, seeds=1).assign(seed=27)]))
+    wide, plain = FACTOR["float32"] * 5 * FAR, FACTOR["float32"] * FAR
+    assert found.at(np.array([[0, 1], [2, 4], [8, 9]])).tolist() == [[plain, plain], [wide, wide], [wide, plain]]
+
+
+@pytest.mark.parametrize(("step", "among"), [(3, (1, 2, 4, 8)), (6, (2, 4, 8, 9)), (100, (8, 9)), (0, (0, 1))])
+def test_a_step_that_was_not_measured_lies_between_those_that_were(step: int, among: Sequence[int]) -> None:
+    """The most of two on either side, or of the last two after the end; so a shorter run has a tolerance, too."""
+    by_step = {mark: FAR * (1 + place) for place, mark in enumerate((9, 0, 8, 1, 4, 2))}
+    found = tolerance(probes([by_step] * 4))
+    assert found.at(np.array([step])).tolist() == [max(FACTOR["float32"] * by_step[mark] for mark in among)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_start_that_was_rounded_otherwise_is_moved_by_an_ulp_of_the_draw(dtype: str) -> None:
+    """Parameters are drawn in float32: float64 is moved by so much more; coarser dtypes are not moved by more."""
+    rows = level(FAR)
+    own, rounded = tolerance(rows, dtype), tolerance(rows, dtype, same_start=False)
+    more = 2.0**29 if dtype == "float64" else 1.0
+    assert rounded.losses.tolist() == (own.losses * more).tolist()
+    assert (rounded.gradient, rounded.update) == (own.gradient * more, own.update * more)
+
+
+@pytest.mark.parametrize("far", [STRAY * FAR * 1.01, math.inf, math.nan])
+def test_a_probe_that_went_another_way_widens_no_tolerance(far: float) -> None:
+    """It counts as a stray instead: so many of the seeds may go any way, whatever the dtype."""
+    rows = pd.concat([level(FAR, 27), level(FAR, s8=far, seeds=1).assign(seed=27)])
+    found = tolerance(rows)
+    assert found.losses.tolist() == tolerance(level(FAR)).losses.tolist()
+    assert found.strays == 2 / 30
+    assert tolerance(level(FAR)).strays == 0.0
+
+
+def test_a_few_times_as_far_as_most_is_no_stray() -> None:
+    """It is the farthest of those that were measured."""
+    found = tolerance(pd.concat([level(FAR, 27), level(FAR, s8=STRAY * FAR * 0.99, seeds=1).assign(seed=27)]))
+    assert found.strays == 0.0
+    assert found.losses.max() == FACTOR["float32"] * STRAY * FAR * 0.99
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_any_cell_of_a_short_dtype_may_have_strays(dtype: str) -> None:
+    """Of 28 probes none strayed, which is no proof that none of a hundred seeds does."""
+    assert tolerance(level(FAR), dtype).strays == (1 / 30 if dtype in SHORT else 0.0)
+
+
+@given(seeds=st.integers(1, 200), strays=st.floats(0.001, 0.5), alpha=st.floats(1e-9, 0.1))
+def test_as_many_may_stray_as_chance_lets(seeds: int, strays: float, alpha: float) -> None:
+    """More than a binomial count at that rate would reach are no strays; without a rate none is."""
+    plain = Tolerance(steps=(0,), losses=np.ones(1), gradient=1.0, update=1.0, strays=strays)
+    most = plain.strays_among(seeds, alpha)
+    tails = [
+        math.fsum(math.comb(seeds, k) * strays**k * (1 - strays) ** (seeds - k) for k in range(start, seeds + 1))
+        for start in (most, most + 1)
+    ]
+    assert 2 * tails[1] <= alpha * (1 + 1e-9)
+    assert most == 0 or 2 * tails[0] > alpha * (1 - 1e-9)
+    assert replace(plain, strays=0.0).strays_among(seeds, alpha) == 0
+
+
+def test_probes_are_read_as_they_were_recorded(
+    trial_of: Callable[..., Trial], run_of: Callable[..., RunRecord]
+) -> None:
+    """Trials that were not probed say nothing."""
+    run = run_of([trial_of(0), trial_of(1), trial_of(2, distances=())])
+    found = tolerance(run.probes, "float64")
+    assert found.steps == [0, 1, 2, 3]
+    assert set(found.losses.tolist()) == {FACTOR["float64"] * 1e-4}
+    assert tolerance_from(run_of([trial_of(0, distances=())]).probes, "float64", same_start=True) is None
 
 
 def test_rounding_is_a_few_units_of_the_dtype_that_is_drawn_in() -> None:
     """It tells two roundings of one stream from two streams: above one unit, far below any draw's spread."""
     assert np.finfo(DRAWN).eps <= ROUNDING < 1e-3
+    assert (EPSILON["float64"], EPSILON["float32"]) == (np.finfo("float64").eps, np.finfo("float32").eps)
