@@ -407,7 +407,7 @@ def audit(planted: tuple[str, ...], seeds: str, repeats: int, as_json: bool) -> 
         chosen,
         seeds=chosen_seeds,
         repeats=repeats,
-        watch=lambda finding: click.echo(f"{finding.planned.name}: {outcome(finding)}", err=True),
+        watch=lambda finding: click.echo(f"{finding.planted.name}: {outcome(finding)}", err=True),
     )
     if as_json:
         click.echo(json_text(findings))

@@ -27,7 +27,7 @@ STAGES_RIGHT = 0.9
 class Finding:
     """What the gate said of one attempt."""
 
-    planned: Fault | Control
+    planted: Fault | Control
     verdicts: tuple[Verdict, ...]
 
     @property
@@ -52,26 +52,31 @@ class Finding:
     @property
     def as_wanted(self) -> bool:
         """Tell whether the gate said what it should: of a fault that it is one, of a control that it is none."""
-        if isinstance(self.planned, Fault):
-            return bool(self.failing)
-        if self.planned.exact and self.shown:
+        if isinstance(self.planted, Fault):
+            return any(self._says_so(verdict, self.planted) for verdict in self.failing)
+        if self.planted.exact and self.shown:
             return False
-        return not self.failing and any(self.planned.told in verdict.sentence for verdict in self.verdicts)
+        return not self.failing and any(self.planted.told in verdict.sentence for verdict in self.verdicts)
+
+    @staticmethod
+    def _says_so(verdict: Verdict, fault: Fault) -> bool:
+        """Tell whether a verdict catches a fault: one that keeps seeds from being trained would be no test."""
+        return verdict.outcome is not Outcome.ERROR or fault.aspect is Aspect.EXPECTATION
 
     @property
     def stage_right(self) -> bool:
         """Tell whether the stage that is named is one at which the fault may first show."""
-        return isinstance(self.planned, Fault) and (not self.planned.stages or self.stage in self.planned.stages)
+        return isinstance(self.planted, Fault) and (not self.planted.stages or self.stage in self.planted.stages)
 
 
 def faults_of(findings: Sequence[Finding], *, within_reach: bool = True) -> list[Finding]:
     """Return the findings about faults that must be caught, or about the others."""
-    return [f for f in findings if isinstance(f.planned, Fault) and (not f.planned.beyond_reach) == within_reach]
+    return [f for f in findings if isinstance(f.planted, Fault) and (not f.planted.beyond_reach) == within_reach]
 
 
 def controls_of(findings: Sequence[Finding]) -> list[Finding]:
     """Return the findings about what must not be flagged."""
-    return [finding for finding in findings if isinstance(finding.planned, Control)]
+    return [finding for finding in findings if isinstance(finding.planted, Control)]
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
@@ -90,9 +95,9 @@ def choose(patterns: Sequence[str]) -> list[Fault | Control]:
         SuiteError: naming each pattern that matches nothing.
     """
     known: list[Fault | Control] = [*FAULTS, UNCHANGED, *CONTROLS]
-    unmatched = [p for p in patterns if not any(fnmatchcase(planned.name, p) for planned in known)]
+    unmatched = [p for p in patterns if not any(fnmatchcase(planted.name, p) for planted in known)]
     raise_all(f'"{p}" is no fault or control; "suite audit" without a name takes all' for p in unmatched)
-    return [planned for planned in known if not patterns or any(fnmatchcase(planned.name, p) for p in patterns)]
+    return [planted for planted in known if not patterns or any(fnmatchcase(planted.name, p) for p in patterns)]
 
 
 def audit(
@@ -107,27 +112,27 @@ def audit(
 
     The unchanged run is repeated, each time in another order. ``watch`` sees each finding as it comes.
     """
-    clocked = [planned for planned in chosen if planned is UNCHANGED or _aspect(planned) is Aspect.TIME]
-    others = [planned for planned in chosen if _aspect(planned) is not Aspect.TIME]
+    clocked = [planted for planted in chosen if planted is UNCHANGED or _aspect(planted) is Aspect.TIME]
+    others = [planted for planted in chosen if _aspect(planted) is not Aspect.TIME]
     attempts = [
-        Attempt(planned=planned, order=order)
-        for planned in others
-        for order in (range(1, repeats + 1) if planned is UNCHANGED else (0,))
+        Attempt(planted=planted, order=order)
+        for planted in others
+        for order in (range(1, repeats + 1) if planted is UNCHANGED else (0,))
     ]
     findings = []
     for finding in chain(side_by_side(collection, attempts, seeds), alone(collection, clocked, seeds)):
         watch(finding)
         findings.append(finding)
-    return sorted(findings, key=lambda finding: chosen.index(finding.planned))
+    return sorted(findings, key=lambda finding: chosen.index(finding.planted))
 
 
-def _aspect(planned: Fault | Control) -> Aspect:
-    return planned.aspect if isinstance(planned, Fault) else Aspect.LOSS
+def _aspect(planted: Fault | Control) -> Aspect:
+    return planted.aspect if isinstance(planted, Fault) else Aspect.LOSS
 
 
 def side_by_side(collection: Collection, attempts: Sequence[Attempt], seeds: range) -> Iterator[Finding]:
     """Judge attempts on all cores, without a look at the clock."""
-    plan, first, baseline = audit_plan(collection, seeds), Attempt(planned=UNCHANGED), None
+    plan, first, baseline = audit_plan(collection, seeds), Attempt(planted=UNCHANGED), None
     waiting: list[tuple[Attempt, Left]] = []
     for attempt, left in train_elsewhere([first, *attempts] if attempts else [], plan):
         if attempt is first:
@@ -136,7 +141,7 @@ def side_by_side(collection: Collection, attempts: Sequence[Attempt], seeds: ran
             waiting.append((attempt, left))
         while baseline is not None and waiting:
             attempted, remains = waiting.pop(0)
-            yield found(attempted.planned, record(collection, plan, remains), baseline)
+            yield found(attempted.planted, record(collection, plan, remains), baseline)
 
 
 def alone(collection: Collection, chosen: Sequence[Fault | Control], seeds: range) -> Iterator[Finding]:
@@ -144,13 +149,13 @@ def alone(collection: Collection, chosen: Sequence[Fault | Control], seeds: rang
     if not chosen:
         return
     plan = timed_plan(collection, seeds)
-    errands = Attempt(planned=UNCHANGED).errands(plan)
+    errands = Attempt(planted=UNCHANGED).errands(plan)
     baseline = record(collection, plan, train_with(UNCHANGED.name, errands, timed=True))
-    for planned in chosen:
-        left = train_with(planned.name, errands, timed=True)
-        yield found(planned, record(collection, plan, left), baseline)
+    for planted in chosen:
+        left = train_with(planted.name, errands, timed=True)
+        yield found(planted, record(collection, plan, left), baseline)
 
 
-def found(planned: Fault | Control, run: RunRecord, baseline: RunRecord) -> Finding:
+def found(planted: Fault | Control, run: RunRecord, baseline: RunRecord) -> Finding:
     """Judge a run with something planted against the unchanged one."""
-    return Finding(planned=planned, verdicts=tuple(judge(run, {DEVICE: baseline})))
+    return Finding(planted=planted, verdicts=tuple(judge(run, {DEVICE: baseline})))

@@ -41,13 +41,14 @@ def written_out(
 
 def product_plus_bias(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Multiply and add apart."""
-    product = x @ weight.t()
+    product = torch.mm(x.reshape(-1, x.shape[-1]), weight.t()).reshape(*x.shape[:-1], len(weight))
     return product if bias is None else product + bias
 
 
-def mean_of_squares(output: Tensor, target: Tensor, **_reduction: Any) -> Tensor:
-    """Subtract, square and average."""
-    return ((output - target) ** 2).mean()
+def mean_of_squares(output: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Subtract, square and average, or sum."""
+    squares = (output - target) ** 2
+    return squares.mean() if reduction == "mean" else squares.sum()
 
 
 def other(name: str) -> Function:

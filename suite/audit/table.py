@@ -19,16 +19,16 @@ def rows(findings: Sequence[Finding]) -> list[dict[str, str]]:
 
 
 def _row(finding: Finding) -> dict[str, str]:
-    planned, said = finding.planned, finding.failing or finding.shown
+    planted, said = finding.planted, finding.failing or finding.shown
     cells = {(verdict.case, verdict.device, verdict.dtype, verdict.mode) for verdict in finding.verdicts}
     hit = {(verdict.case, verdict.device, verdict.dtype, verdict.mode) for verdict in said}
     return {
-        "planted": planned.name,
-        "modelled on": planned.modelled_on if isinstance(planned, Fault) else "",
+        "planted": planted.name,
+        "modelled on": planted.modelled_on if isinstance(planted, Fault) else "",
         "outcome": outcome(finding),
         "aspect": " ".join(sorted({str(verdict.aspect) for verdict in said})),
         "verdict": " ".join(sorted({verdict.outcome.word for verdict in said})),
-        "stage expected": " or ".join(planned.stages) if isinstance(planned, Fault) else "",
+        "stage expected": " or ".join(planted.stages) if isinstance(planted, Fault) else "",
         "stage named": str(finding.stage),
         "cells": f"{len(hit)} of {len(cells)}",
     }
@@ -36,12 +36,12 @@ def _row(finding: Finding) -> dict[str, str]:
 
 def outcome(finding: Finding) -> str:
     """Say in a few words how it came out."""
-    if not isinstance(finding.planned, Fault):
+    if not isinstance(finding.planted, Fault):
         return "not flagged" if finding.as_wanted else "FLAGGED"
-    if finding.failing:
+    if finding.as_wanted:
         return "caught" if finding.stage_right else "caught, WRONG STAGE"
     missed = "seen, within tolerance" if finding.shown else "missed"
-    return f"{missed} (beyond reach)" if finding.planned.beyond_reach else missed.upper()
+    return f"{missed} (beyond reach)" if finding.planted.beyond_reach else missed.upper()
 
 
 def summary(findings: Sequence[Finding]) -> str:
@@ -64,7 +64,7 @@ def as_table(findings: Sequence[Finding]) -> str:
 def json_text(findings: Sequence[Finding]) -> str:
     """Return table, exit code and summary as JSON, with the sentence of every verdict that is no pass."""
     told = [
-        {**row, "says": finding.planned.says, "sentences": _sentences(finding)}
+        {**row, "says": finding.planted.says, "sentences": _sentences(finding)}
         for row, finding in zip(rows(findings), findings, strict=True)
     ]
     return json.dumps({"exit_code": exit_code(findings), "summary": summary(findings), "findings": told}, indent=1)

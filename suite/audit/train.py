@@ -14,6 +14,7 @@ from typing import Any
 from suite.audit.controls import CONTROLS, UNCHANGED
 from suite.audit.fault import Control, Fault
 from suite.audit.faults import FAULTS
+from suite.case import Case
 from suite.discover import Collection
 from suite.engine import Engine
 from suite.errand import Chunk, Errand, train_here
@@ -45,7 +46,7 @@ LONGEST = 100
 """Steps of a case that is trained to its end eagerly; of a longer one, a run's reference is."""
 DEVICE = "cpu"
 
-PLANNED = {planned.name: planned for planned in (UNCHANGED, *FAULTS, *CONTROLS)}
+PLANTED = {planted.name: planted for planted in (UNCHANGED, *FAULTS, *CONTROLS)}
 """All that the audit does, by name: what travels to another process."""
 Left = tuple[list[Trial], Machine]
 """What a training left, and where."""
@@ -53,15 +54,20 @@ Left = tuple[list[Trial], Machine]
 
 def audit_plan(collection: Collection, seeds: range = SEEDS) -> Plan:
     """Return the cells in which faults are looked for: together, and one by one to the end where that is near."""
-    cases = collection.select(CASES)
-    plan = make_plan(cases, seeds=seeds, devices=(DEVICE,), dtypes=("float64", *DTYPES))
+    plan = make_plan(_cases(collection, CASES), seeds=seeds, devices=(DEVICE,), dtypes=("float64", *DTYPES))
     return Plan(cells=tuple(_to_its_end(cell) for cell in plan.cells if _worth_while(cell)))
 
 
 def timed_plan(collection: Collection, seeds: range = SEEDS) -> Plan:
     """Return the cells whose times are judged."""
-    plan = make_plan(collection.select(TIMED_CASES), seeds=seeds, devices=(DEVICE,), dtypes=DTYPES[:1], modes=(EAGER,))
+    cases = _cases(collection, TIMED_CASES)
+    plan = make_plan(cases, seeds=seeds, devices=(DEVICE,), dtypes=DTYPES[:1], modes=(EAGER,))
     return Plan(cells=tuple(replace(cell, seeds=cell.seeds[:20]) for cell in plan.cells))
+
+
+def _cases(collection: Collection, names: Sequence[str]) -> list[Case]:
+    """Return the named cases that the collection holds."""
+    return [case for case in collection.cases if case.name in names]
 
 
 def _worth_while(cell: Cell) -> bool:
@@ -82,7 +88,7 @@ def _to_its_end(cell: Cell) -> Cell:
 class Attempt:
     """One training of a plan with something planted."""
 
-    planned: Fault | Control
+    planted: Fault | Control
     order: int = 0
     """Cells are trained in the plan's order, or in another for each number above zero."""
 
@@ -95,17 +101,17 @@ class Attempt:
 
     def _groups(self, cell: Cell) -> list[tuple[int, ...]]:
         seeds = tuple(cell.seeds)
-        half = len(seeds) // 2 if isinstance(self.planned, Control) and self.planned.reordered else 0
+        half = len(seeds) // 2 if isinstance(self.planted, Control) and self.planted.reordered else 0
         return [group for group in (seeds[half:], seeds[:half]) if group]
 
 
 def train_with(name: str, errands: Sequence[Errand], *, timed: bool = False) -> Left:
     """Train errands in this process with what goes by ``name`` planted; ``timed`` if nothing else runs."""
-    planned = PLANNED[name]
-    settings = planned.settings if isinstance(planned, Control) else Settings()
+    planted = PLANTED[name]
+    settings = planted.settings if isinstance(planted, Control) else Settings()
     # Cases are read before anything is planted: what they declare is no part of torch.
     chunks = [Chunk(cell=errand.cell(), seeds=errand.seeds, timed=timed) for errand in errands]
-    with nothing_remembered(), planned.plant():
+    with nothing_remembered(), planted.plant():
         trials = [trial for chunk in chunks for trial in train_here(chunk, settings)]
     return trials, fingerprint({DEVICE: None}, settings)
 
@@ -126,10 +132,10 @@ def train_elsewhere(attempts: Iterable[Attempt], plan: Plan) -> Iterator[tuple[A
         pools: dict[tuple[tuple[str, str], ...], Any] = {}
         ends: dict[Future[Left], Attempt] = {}
         for attempt in attempts:
-            variables = tuple(attempt.planned.variables.items()) if isinstance(attempt.planned, Control) else ()
+            variables = tuple(attempt.planted.variables.items()) if isinstance(attempt.planted, Control) else ()
             if variables not in pools:
                 pools[variables] = stack.enter_context(_pool(variables))
-            ends[pools[variables].submit(train_with, attempt.planned.name, attempt.errands(plan))] = attempt
+            ends[pools[variables].submit(train_with, attempt.planted.name, attempt.errands(plan))] = attempt
         for end in as_completed(ends):
             yield ends[end], end.result()
 

@@ -16,7 +16,7 @@ IN_BACKWARD = (Stage.BACKWARD,)
 
 
 class Transposed(torch.autograd.Function):
-    """A square matrix as it is; its gradient is transposed."""
+    """A matrix as it is; its gradient is laid out column by column."""
 
     @staticmethod
     def forward(_context: Any, *args: Any, **_options: Any) -> Any:
@@ -25,9 +25,9 @@ class Transposed(torch.autograd.Function):
 
     @staticmethod
     def backward(_context: Any, *grad_outputs: Any) -> Any:
-        """Return the gradient's transpose, where it has the matrix's shape."""
+        """Return the entries of the gradient's transpose, in the matrix's shape."""
         (gradient,) = grad_outputs
-        return gradient.t().clone() if gradient.shape[0] == gradient.shape[1] else gradient
+        return gradient.t().reshape(gradient.shape)
 
 
 class Smaller(torch.autograd.Function):
@@ -50,7 +50,7 @@ smaller: Function = Smaller.apply
 
 
 def weight_transposed(_forward: Function) -> Function:
-    """Give a square weight the transpose of its gradient."""
+    """Give a weight the entries of its gradient's transpose."""
     return lambda self, x: functional.linear(x, transposed(self.weight), self.bias)
 
 
@@ -122,7 +122,7 @@ FAULTS = (
     ),
     Fault(
         name="gradient_transposed",
-        says="a square weight gets the transpose of its gradient",
+        says="the gradient of a weight is laid out column by column",
         stages=IN_BACKWARD,
         plant=instead(nn.Linear, "forward", weight_transposed),
     ),

@@ -90,6 +90,5 @@ FAULTS = (
         says="a written-out number above four is read as the next float32 up",
         stages=IN_DATA,
         plant=instead(torch, "tensor", next_number),
-        beyond_reach="one rounding of the data is one rounding of the loss",
     ),
 )

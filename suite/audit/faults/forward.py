@@ -128,6 +128,5 @@ FAULTS = (
         says="a product of matrices is one part in a million too large",
         stages=(Stage.FORWARD, Stage.BACKWARD),
         plant=products(a_little_more),
-        beyond_reach="other kernels round by as much over a whole training",
     ),
 )

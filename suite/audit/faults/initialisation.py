@@ -18,7 +18,7 @@ def scaled(factor: float) -> Plant:
     """Return what multiplies every weight that is drawn."""
 
     def change(draw: Function) -> Function:
-        return lambda tensor, *args, **options: draw(tensor, *args, **options).mul_(factor)
+        return lambda tensor, **options: draw(tensor, **options).data.mul_(factor)
 
     return instead(init, "kaiming_uniform_", change)
 

@@ -33,11 +33,14 @@ def layers_in(dtype: torch.dtype, *, of: torch.dtype) -> Plant:
 def products_of(dtype: torch.dtype, product: Function) -> Plant:
     """Return what multiplies matrices of ``dtype`` by ``product(left, right)``."""
 
+    def fits(left: Tensor, right: Tensor) -> bool:
+        return left.dtype == dtype and left.shape[1] == right.shape[0]  # what does not fit is torch's to refuse
+
     def mm(left: Tensor, right: Tensor) -> Any:
-        return product(left, right) if left.dtype == dtype else own(torch.mm, left, right)
+        return product(left, right) if fits(left, right) else own(torch.mm, left, right)
 
     def addmm(bias: Tensor, left: Tensor, right: Tensor, *, beta: float = 1, alpha: float = 1) -> Any:
-        if left.dtype != dtype:
+        if not fits(left, right):
             return own(torch.addmm, bias, left, right, beta=beta, alpha=alpha)
         return alpha * product(left, right) + beta * bias
 
@@ -72,6 +75,7 @@ FAULTS = (
         stages=OR_BACKWARD,
         plant=layers_in(torch.float16, of=torch.bfloat16),
         modelled_on="BobMcDear/attorch#12",
+        beyond_reach="float16 holds more digits than bfloat16; nothing but range is lost",
     ),
     Fault(
         name="double_in_single",

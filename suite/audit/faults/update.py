@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -94,7 +95,8 @@ def dampened(update: Function) -> Function:
     """Begin with momentum of zero, and add a tenth of each gradient."""
 
     def made(params: list[Tensor], grads: list[Tensor], buffers: list[Any], *rest: Any, **given: Any) -> None:
-        buffers[:] = [torch.zeros_like(g) if b is None else b for g, b in zip(grads, buffers, strict=True)]
+        if given["momentum"]:
+            buffers[:] = [torch.zeros_like(g) if b is None else b for g, b in zip(grads, buffers, strict=True)]
         update(params, grads, buffers, *rest, **given | {"dampening": given["momentum"]})
 
     return made
@@ -105,7 +107,7 @@ def one_buffer(update: Function) -> Function:
 
     def made(params: list[Tensor], grads: list[Tensor], buffers: list[Any], *rest: Any, **given: Any) -> None:
         shared: dict[int, Tensor] = {}
-        for place, gradient in enumerate(grads):
+        for place, gradient in enumerate(grads if given["momentum"] else ()):
             kept = shared.setdefault(gradient.numel(), gradient.clone() if buffers[place] is None else buffers[place])
             buffers[place] = kept.view(gradient.shape)
         update(params, grads, buffers, *rest, **given)
@@ -118,14 +120,13 @@ def left_over(update: Function) -> Function:
     kept: dict[tuple[int, torch.Size, torch.dtype], Tensor] = {}
 
     def made(params: list[Tensor], grads: list[Tensor], buffers: list[Any], *rest: Any, **given: Any) -> None:
-        for place, gradient in enumerate(grads):
+        for place, gradient in enumerate(grads if given["momentum"] else ()):
             key = place, gradient.shape, gradient.dtype
             if buffers[place] is None and key in kept:
                 buffers[place] = kept[key].clone()
         update(params, grads, buffers, *rest, **given)
-        for place, (gradient, buffer) in enumerate(zip(grads, buffers, strict=True)):
-            if buffer is not None:
-                kept[place, gradient.shape, gradient.dtype] = buffer
+        for place, buffer in enumerate(buffers):
+            kept[place, buffer.shape, buffer.dtype] = buffer
 
     return made
 
@@ -187,7 +188,13 @@ FAULTS = (
         says="the learning rate is the next float32 up",
         stages=AT_FIRST,
         plant=options(lr=lambda lr: lr * ONE_ULP),
-        beyond_reach="one rounding of an update is what other kernels do, too",
+    ),
+    Fault(
+        name="rate_last_bit",
+        says="the learning rate is the next float64 up",
+        stages=AT_FIRST,
+        plant=options(lr=lambda lr: math.nextafter(lr, math.inf)),
+        beyond_reach="one rounding of a float64 is what other kernels do, too",
     ),
     Fault(
         name="rate_decays_from_50",
