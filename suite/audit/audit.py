@@ -11,7 +11,17 @@ from itertools import chain
 from suite.audit.controls import CONTROLS, UNCHANGED
 from suite.audit.fault import Control, Fault
 from suite.audit.faults import FAULTS
-from suite.audit.train import DEVICE, SEEDS, Attempt, Left, audit_plan, record, timed_plan, train_elsewhere, train_with
+from suite.audit.train import (
+    DEVICE,
+    SEEDS,
+    Attempt,
+    Remains,
+    audit_plan,
+    record,
+    timed_plan,
+    train_elsewhere,
+    train_with,
+)
 from suite.discover import Collection
 from suite.errors import raise_all
 from suite.judge import Aspect, Outcome, Stage, Verdict, judge
@@ -20,7 +30,7 @@ from suite.trial import RunRecord
 REPEATS = 6
 """How often the unchanged run is repeated; once more with the clock."""
 STAGES_RIGHT = 0.9
-"""Least share of the faults that are caught by their losses whose stage must be named."""
+"""Least share of the faults that are caught, and have a stage, whose stage must be named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +74,24 @@ class Finding:
         return verdict.outcome is not Outcome.ERROR or fault.aspect is Aspect.EXPECTATION
 
     @property
+    def expected(self) -> tuple[Stage, ...]:
+        """Return the stages of which one must be named; none for a control or a fault of time."""
+        return self.planted.stages if isinstance(self.planted, Fault) else ()
+
+    @property
     def stage_right(self) -> bool:
         """Tell whether the stage that is named is one at which the fault may first show."""
-        return isinstance(self.planted, Fault) and (not self.planted.stages or self.stage in self.planted.stages)
+        return not self.expected or self.stage in self.expected
 
 
 def faults_of(findings: Sequence[Finding], *, within_reach: bool = True) -> list[Finding]:
     """Return the findings about faults that must be caught, or about the others."""
     return [f for f in findings if isinstance(f.planted, Fault) and (not f.planted.beyond_reach) == within_reach]
+
+
+def staged_of(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings about faults that were caught and have a stage."""
+    return [finding for finding in faults_of(findings) if finding.as_wanted and finding.expected]
 
 
 def controls_of(findings: Sequence[Finding]) -> list[Finding]:
@@ -81,11 +101,9 @@ def controls_of(findings: Sequence[Finding]) -> list[Finding]:
 
 def exit_code(findings: Sequence[Finding]) -> int:
     """Return 0 if the gate can be trusted: all within reach caught, stages named, nothing flagged; else 1."""
-    faults = faults_of(findings)
-    caught = [finding for finding in faults if finding.as_wanted]
-    named = sum(finding.stage_right for finding in caught)
-    trusted = len(caught) == len(faults) and all(finding.as_wanted for finding in controls_of(findings))
-    return 0 if trusted and named >= STAGES_RIGHT * len(caught) else 1
+    as_wanted = all(finding.as_wanted for finding in (*faults_of(findings), *controls_of(findings)))
+    staged = staged_of(findings)
+    return 0 if as_wanted and sum(f.stage_right for f in staged) >= STAGES_RIGHT * len(staged) else 1
 
 
 def choose(patterns: Sequence[str]) -> list[Fault | Control]:
@@ -133,7 +151,7 @@ def _aspect(planted: Fault | Control) -> Aspect:
 def side_by_side(collection: Collection, attempts: Sequence[Attempt], seeds: range) -> Iterator[Finding]:
     """Judge attempts on all cores, without a look at the clock."""
     plan, first, baseline = audit_plan(collection, seeds), Attempt(planted=UNCHANGED), None
-    waiting: list[tuple[Attempt, Left]] = []
+    waiting: list[tuple[Attempt, Remains]] = []
     for attempt, left in train_elsewhere([first, *attempts] if attempts else [], plan):
         if attempt is first:
             baseline = record(collection, plan, left)

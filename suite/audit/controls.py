@@ -62,7 +62,7 @@ CONTROLS = (
     Control(
         name="other_company",
         says="the seeds of a cell are trained in two groups, the later first",
-        reordered=True,
+        in_two_groups=True,
         exact=True,
     ),
     Control(

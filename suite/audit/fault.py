@@ -49,8 +49,8 @@ class Control:
     settings: Settings = field(default_factory=Settings)
     variables: Mapping[str, str] = field(default_factory=dict)
     """Environment variables of the process that trains."""
-    reordered: bool = False
-    """The seeds of each cell in two groups, the later first."""
+    in_two_groups: bool = False
+    """The later seeds of each cell first, and then the others."""
     exact: bool = False
     """Every bit must be the baseline's."""
     told: str = ""

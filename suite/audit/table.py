@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from suite.audit.audit import Finding, controls_of, exit_code, faults_of
+from suite.audit.audit import Finding, controls_of, exit_code, faults_of, staged_of
 from suite.audit.fault import Fault
 
 CLOSING = {0: "the gate can be trusted here", 1: "the gate cannot be trusted here"}
@@ -28,7 +28,7 @@ def _row(finding: Finding) -> dict[str, str]:
         "outcome": outcome(finding),
         "aspect": " ".join(sorted({str(verdict.aspect) for verdict in said})),
         "verdict": " ".join(sorted({verdict.outcome.word for verdict in said})),
-        "stage expected": " or ".join(planted.stages) if isinstance(planted, Fault) else "",
+        "stage expected": " or ".join(finding.expected),
         "stage named": str(finding.stage),
         "cells": f"{len(hit)} of {len(cells)}",
     }
@@ -46,13 +46,15 @@ def outcome(finding: Finding) -> str:
 
 def summary(findings: Sequence[Finding]) -> str:
     """Count in one line what was caught, named and flagged, and say whether that is enough."""
-    faults, others = faults_of(findings), faults_of(findings, within_reach=False)
-    caught = [finding for finding in faults if finding.as_wanted]
-    flagged = sum(not finding.as_wanted for finding in controls_of(findings))
+    within, beyond = (
+        f"{sum(finding.as_wanted for finding in faults)} of {len(faults)}"
+        for faults in (faults_of(findings), faults_of(findings, within_reach=False))
+    )
+    staged, controls = staged_of(findings), controls_of(findings)
     return (
-        f"{len(caught)} of {len(faults)} faults within reach caught, {sum(f.stage_right for f in caught)} at the right "
-        f"stage; {sum(f.as_wanted for f in others)} of {len(others)} beyond reach caught; {flagged} of "
-        f"{len(controls_of(findings))} runs without a fault flagged: {CLOSING[exit_code(findings)]}"
+        f"{within} faults within reach caught, with the right stage {sum(f.stage_right for f in staged)} of "
+        f"{len(staged)}; {beyond} beyond reach caught; {sum(not f.as_wanted for f in controls)} of {len(controls)} "
+        f"runs without a fault flagged: {CLOSING[exit_code(findings)]}"
     )
 
 

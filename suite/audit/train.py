@@ -48,7 +48,7 @@ DEVICE = "cpu"
 
 PLANTED = {planted.name: planted for planted in (UNCHANGED, *FAULTS, *CONTROLS)}
 """All that the audit does, by name: what travels to another process."""
-Left = tuple[list[Trial], Machine]
+Remains = tuple[list[Trial], Machine]
 """What a training left, and where."""
 
 
@@ -101,11 +101,11 @@ class Attempt:
 
     def _groups(self, cell: Cell) -> list[tuple[int, ...]]:
         seeds = tuple(cell.seeds)
-        half = len(seeds) // 2 if isinstance(self.planted, Control) and self.planted.reordered else 0
+        half = len(seeds) // 2 if isinstance(self.planted, Control) and self.planted.in_two_groups else 0
         return [group for group in (seeds[half:], seeds[:half]) if group]
 
 
-def train_with(name: str, errands: Sequence[Errand], *, timed: bool = False) -> Left:
+def train_with(name: str, errands: Sequence[Errand], *, timed: bool = False) -> Remains:
     """Train errands in this process with what goes by ``name`` planted; ``timed`` if nothing else runs."""
     planted = PLANTED[name]
     settings = planted.settings if isinstance(planted, Control) else Settings()
@@ -126,15 +126,16 @@ def nothing_remembered() -> Iterator[None]:
         lanes._alike.cache_clear()
 
 
-def train_elsewhere(attempts: Iterable[Attempt], plan: Plan) -> Iterator[tuple[Attempt, Left]]:
+def train_elsewhere(attempts: Iterable[Attempt], plan: Plan) -> Iterator[tuple[Attempt, Remains]]:
     """Make attempts in one worker process per core, in the environment that each asks for; give each as it ends."""
     with ExitStack() as stack:
         pools: dict[tuple[tuple[str, str], ...], Any] = {}
-        ends: dict[Future[Left], Attempt] = {}
+        ends: dict[Future[Remains], Attempt] = {}
         for attempt in attempts:
             variables = tuple(attempt.planted.variables.items()) if isinstance(attempt.planted, Control) else ()
             if variables not in pools:
-                pools[variables] = stack.enter_context(_pool(variables))
+                pools[variables] = _pool(variables)
+                stack.callback(pools[variables].shutdown, kill_workers=True)  # else an interrupted audit goes on
             ends[pools[variables].submit(train_with, attempt.planted.name, attempt.errands(plan))] = attempt
         for end in as_completed(ends):
             yield ends[end], end.result()
@@ -147,7 +148,7 @@ def _pool(variables: tuple[tuple[str, str], ...]) -> Any:
     return ProcessPoolExecutor(max_workers=1 if variables else os.cpu_count(), env=dict(variables))
 
 
-def record(collection: Collection, plan: Plan, left: Left) -> RunRecord:
+def record(collection: Collection, plan: Plan, left: Remains) -> RunRecord:
     """Return what a training left as a run."""
     trials, machine = left
     task = Task(

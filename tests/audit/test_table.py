@@ -18,8 +18,16 @@ BY_NAME: dict[str, Fault | Control] = {planted.name: planted for planted in (*FA
 
 def verdict(result: Outcome, stage: Stage = Stage.NONE, sentence: str = "as it is") -> Verdict:
     """Return a verdict on the losses of one cell."""
-    cell = {"case": "relu", "device": "cpu", "dtype": "float32", "mode": "eager"}
-    return Verdict(**cell, aspect=Aspect.LOSS, outcome=result, sentence=sentence, stage=stage)
+    return Verdict(
+        case="relu",
+        device="cpu",
+        dtype="float32",
+        mode="eager",
+        aspect=Aspect.LOSS,
+        outcome=result,
+        sentence=sentence,
+        stage=stage,
+    )
 
 
 def finding(name: str, *verdicts: Verdict) -> Finding:
@@ -28,6 +36,7 @@ def finding(name: str, *verdicts: Verdict) -> Finding:
 
 
 WRONG = verdict(Outcome.REGRESSED, Stage.FORWARD)
+FAILED = verdict(Outcome.ERROR, Stage.INITIALISATION)
 OTHER = verdict(Outcome.CHANGED, Stage.UPDATE)
 SAME = verdict(Outcome.PASS)
 STREAM = verdict(Outcome.PASS, Stage.INITIALISATION, "another random stream: no difference shown")
@@ -40,6 +49,8 @@ STREAM = verdict(Outcome.PASS, Stage.INITIALISATION, "another random stream: no 
         (finding("rate_off", WRONG), "caught, WRONG STAGE", 1),
         (finding("rate_off", OTHER), "SEEN, WITHIN TOLERANCE", 1),
         (finding("rate_off", SAME), "MISSED", 1),
+        (finding("rate_off", FAILED), "MISSED", 1),
+        (finding("seed_ignored", FAILED), "caught", 0),
         (finding("rate_last_bit", OTHER), "seen, within tolerance (beyond reach)", 0),
         (finding("rate_last_bit", SAME), "missed (beyond reach)", 0),
         (finding("unchanged", SAME), "not flagged", 0),
@@ -51,7 +62,10 @@ STREAM = verdict(Outcome.PASS, Stage.INITIALISATION, "another random stream: no 
     ],
 )
 def test_a_finding_is_told_and_decides_the_exit_code(found: Finding, told: str, code: int) -> None:
-    """A fault must be caught at its stage, unless it is beyond reach; a control must not fail, nor pass for another."""
+    """A fault must be caught at its stage, unless it is beyond reach; a control must not fail, nor pass for another.
+
+    Seeds that cannot be trained catch no fault, but that of seeds themselves.
+    """
     assert (outcome(found), exit_code([found])) == (told, code)
     assert told in as_table([found])
 
@@ -74,7 +88,7 @@ def test_the_summary_counts() -> None:
     """Faults within reach, faults beyond it, and runs without a fault are counted apart."""
     findings = [finding("relu_leaks", WRONG), finding("rate_last_bit", OTHER), finding("unchanged", SAME)]
     assert summary(findings) == (
-        "1 of 1 faults within reach caught, 1 at the right stage; 0 of 1 beyond reach caught; "
+        "1 of 1 faults within reach caught, with the right stage 1 of 1; 0 of 1 beyond reach caught; "
         "0 of 1 runs without a fault flagged: the gate can be trusted here"
     )
     assert "cannot" in summary([finding("rate_off", SAME)])
