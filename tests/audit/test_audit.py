@@ -9,8 +9,9 @@ import pytest
 from click.testing import Result
 
 from suite.audit.audit import Finding, audit, choose
+from suite.audit.controls import UNCHANGED
 from suite.audit.table import outcome
-from suite.audit.train import CASES, audit_plan, timed_plan
+from suite.audit.train import CASES, Attempt, audit_plan, timed_plan, train_with
 from suite.discover import Collection, discover, documented
 from suite.errors import SuiteError
 from suite.plan import EAGER
@@ -62,6 +63,16 @@ def test_the_plan_trains_every_case_together_and_one_by_one(few: Collection) -> 
     assert {cell.case.name for cell in plan.cells} == set(CASES) & {case.name for case in few.cases}
     assert not any(cell.short for cell in plan.cells)
     assert {cell.mode for cell in timed_plan(few).cells} == {EAGER}
+
+
+def test_a_fault_leaves_nothing_behind_in_its_process(few: Collection) -> None:
+    """The unchanged run leaves the same bits before a fault was planted and after."""
+    errands = Attempt(planted=UNCHANGED).errands(audit_plan(few, range(3)))
+    digests = [
+        [trial.final_digest for trial in train_with(name, errands)[0]]
+        for name in ("unchanged", "product_strides_ignored", "rate_off", "unchanged")
+    ]
+    assert digests[0] == digests[3] != digests[2]
 
 
 def test_a_name_that_is_not_known_is_named() -> None:
