@@ -134,18 +134,24 @@ def train_elsewhere(attempts: Iterable[Attempt], plan: Plan) -> Iterator[tuple[A
         for attempt in attempts:
             variables = tuple(attempt.planted.variables.items()) if isinstance(attempt.planted, Control) else ()
             if variables not in pools:
-                pools[variables] = _pool(variables)
-                stack.callback(pools[variables].shutdown, kill_workers=True)  # else an interrupted audit goes on
+                pools[variables] = stack.enter_context(_pool(variables))
             ends[pools[variables].submit(train_with, attempt.planted.name, attempt.errands(plan))] = attempt
         for end in as_completed(ends):
             yield ends[end], end.result()
 
 
-def _pool(variables: tuple[tuple[str, str], ...]) -> Any:
-    """Return worker processes: one a core, or a single one in an environment of its own."""
+@contextmanager
+def _pool(variables: tuple[tuple[str, str], ...]) -> Iterator[Any]:
+    """Give worker processes: one a core, or a single one in an environment of its own; an interruption ends them."""
     from joblib.externals.loky import ProcessPoolExecutor
 
-    return ProcessPoolExecutor(max_workers=1 if variables else os.cpu_count(), env=dict(variables))
+    pool = ProcessPoolExecutor(max_workers=1 if variables else os.cpu_count(), env=dict(variables))
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(kill_workers=True)
+        raise
+    pool.shutdown()
 
 
 def record(collection: Collection, plan: Plan, left: Remains) -> RunRecord:

@@ -80,7 +80,7 @@ FAULTS = (
     Fault(
         name="double_in_single",
         says="layers of float64 are computed in float32",
-        stages=IN_FORWARD,
+        stages=OR_BACKWARD,
         plant=layers_in(torch.float32, of=torch.float64),
         modelled_on="keras-team/keras-core#922",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
@@ -11,8 +12,8 @@ from torch.optim import SGD
 from suite.audit.fault import Fault, Function, Plant, instead
 from suite.judge import Aspect
 
-LONGEST = 0.001
-"""Seconds that one wait may take: between two networks lies more than a step."""
+REMEMBERED = 9
+"""Steps whose median is taken for a step's time: what comes between, as another network, is left out."""
 SEEN_FROM = 0.25
 """A slowdown below this is not called one."""
 
@@ -21,12 +22,14 @@ def slower(share: float) -> Plant:
     """Return what makes every step longer by a share of itself."""
 
     def change(step: Function) -> Function:
-        ended = perf_counter()
+        lasted, ended = deque[float](maxlen=REMEMBERED), perf_counter()
 
         def waited(self: SGD, closure: Callable[[], Any] | None = None) -> Any:
             nonlocal ended
             answer = step(self, closure)
-            until = perf_counter() + min(LONGEST, share * (perf_counter() - ended))
+            now = perf_counter()
+            lasted.append(now - ended)
+            until = now + share * sorted(lasted)[len(lasted) // 2]
             while perf_counter() < until:
                 pass
             ended = perf_counter()
