@@ -82,6 +82,12 @@ def table(session: nox.Session) -> None:
     session.run(installed(session), "table", *session.posargs, external=True)
 
 
+@nox.session(venv_backend="none")
+def audit(session: nox.Session) -> None:
+    """Plant faults in torch and show which the gate catches here: `nox -s audit -- 'momentum_*'`."""
+    session.run(installed(session), "audit", *session.posargs, external=True)
+
+
 def install(session: nox.Session, *groups: str) -> None:
     """Install the package from this folder, with the named dependency groups, at the pinned versions."""
     session.install(*PINNED, "-e", ".", *nox.project.dependency_groups(PROJECT, *groups))

@@ -373,3 +373,44 @@ def table(runs: tuple[Path, ...], form: str, out: Path | None, as_json: bool) ->
     except OSError as error:
         raise SuiteError(f"--out {out}: cannot be written: {error.strerror}") from error
     return 0
+
+
+@main.command()
+@click.argument("planted", metavar="[FAULT]...", nargs=-1)
+@click.option("--seeds", default="30", show_default=True, help="How many, as 30, or first and end, as 20:50.")
+@click.option(
+    "--repeats", type=click.IntRange(min=0), default=6, show_default=True, help="Of the run with nothing planted."
+)
+@JSON
+@verb
+def audit(planted: tuple[str, ...], seeds: str, repeats: int, as_json: bool) -> int:
+    """Plant faults in torch, one after the other, and show which the gate catches here.
+
+    FAULT is a name or a shell pattern, as relu_leaks, momentum_*, unchanged. Exits with 1 if a fault within reach
+    is missed, too many stages are named wrongly, or a run without a fault is flagged.
+
+    \b
+    Example: suite audit 'momentum_*' unchanged
+    """
+    from suite.audit.audit import audit as examine
+    from suite.audit.audit import choose, exit_code
+    from suite.audit.table import as_table, json_text, outcome, summary
+    from suite.errors import gather
+    from suite.plan import parse_seeds
+
+    with gather() as reading:
+        chosen_seeds = reading(lambda: parse_seeds(seeds))
+        chosen = reading(lambda: choose(planted))
+        collection = reading(lambda: _collection(()))
+    findings = examine(
+        collection,
+        chosen,
+        seeds=chosen_seeds,
+        repeats=repeats,
+        watch=lambda finding: click.echo(f"{finding.planted.name}: {outcome(finding)}", err=True),
+    )
+    if as_json:
+        click.echo(json_text(findings))
+    else:
+        click.echo(f"{as_table(findings)}\n{summary(findings)}")
+    return exit_code(findings)

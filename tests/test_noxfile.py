@@ -25,6 +25,7 @@ SESSIONS = (
     noxfile.types,
     noxfile.accept,
     noxfile.table,
+    noxfile.audit,
 )
 
 
@@ -136,9 +137,9 @@ def test_perf_asks_for_what_the_tests_leave_out(session: Recording) -> None:
     assert any(word.startswith("jax") for words in session.installed for word in words)
 
 
-@pytest.mark.parametrize("name", ["accept", "table"])
+@pytest.mark.parametrize("name", ["accept", "table", "audit"])
 def test_verbs_use_the_environment_of_bench(session: Recording, name: str) -> None:
-    """Accept and table need no torch of their own; without bench's they say how to get it."""
+    """Accept, table and audit need no torch of their own; without bench's they say how to get it."""
     session.posargs = ["RUN"]
     verb = getattr(noxfile, name)
     with pytest.raises(RuntimeError, match="nox -s bench --install-only"):
