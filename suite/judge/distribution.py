@@ -25,16 +25,17 @@ class Rate:
 
 
 def judge_samples(pairs: Pairs, *, same_machine: bool, differs: str, alpha: float) -> Judgement:
-    """Judge two samples that started elsewhere, as a whole at level ``alpha``: final losses, and every rate."""
+    """Judge two samples that started elsewhere, as a whole at level ``alpha``: starts, final losses, every rate."""
     ours, theirs = (np.where(np.isfinite(side), side, np.inf) for side in pairs.column("final_loss"))
     rates = list(_rates(pairs))
-    level = alpha / (1 + len(rates))
+    level = alpha / (2 + len(rates))
     p, larger = rank_test(ours, theirs)
+    begun = _begun(pairs, level)
     told = (
         f"another random stream ({differs or 'on the same machine'}): median losses {np.median(ours):.4g} and "
         f"{np.median(theirs):.4g}, p = {p:.2g}"
     )
-    wrong = [told_rate for rate in rates if (told_rate := _told(rate, len(ours), level))]
+    wrong = [sentence for sentence in (begun, *(_told(rate, len(ours), level) for rate in rates)) if sentence]
     if wrong or p <= level:
         improved = not wrong and larger < 0.5
         outcome = Outcome.IMPROVED if improved else Outcome.REGRESSED
@@ -46,6 +47,14 @@ def judge_samples(pairs: Pairs, *, same_machine: bool, differs: str, alpha: floa
     outcome = Outcome.CHANGED if same_machine else Outcome.PASS
     shown = f"{told}; no difference shown, of losses or of {len(rates)} rates"
     return Judgement(outcome=outcome, stage=Stage.INITIALISATION, sentence=shown)
+
+
+def _begun(pairs: Pairs, alpha: float) -> str:
+    """Say how the size of starts differs, which another stream does not change; nothing, if chance may do it."""
+    ours, theirs = pairs.column("start_norm")
+    p, _ = rank_test(ours, theirs)
+    told = f"starts of median norm {np.median(ours):.4g}, of the baseline's {np.median(theirs):.4g}, p = {p:.2g}"
+    return told if p <= alpha else ""
 
 
 def _rates(pairs: Pairs) -> Iterator[Rate]:

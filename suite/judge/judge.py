@@ -20,6 +20,9 @@ from suite.trial import PlannedCell, RunRecord
 FALSE_ALARMS = 0.01
 """Probability that a run in which nothing changed fails anywhere: shared by all its tests."""
 
+OF_A_CELL = 4
+"""Tests of a cell besides its clauses: its seeds, its losses and how exact they are, its time."""
+
 ARBITER = "float64"
 """The dtype that decides between two of another that differ."""
 
@@ -47,7 +50,7 @@ def judge(run: RunRecord, baselines: Mapping[str, RunRecord]) -> list[Verdict]:
 def _share_of_budget(run: RunRecord) -> float:
     """Return the level of one test: the budget divided among all tests of the run (Bonferroni)."""
     clauses = {case.name: len(case.clauses) for case in run.manifest.cases}
-    return FALSE_ALARMS / max(1, sum(clauses[cell.case] + 2 for cell in run.manifest.cells))
+    return FALSE_ALARMS / max(1, sum(clauses[cell.case] + OF_A_CELL for cell in run.manifest.cells))
 
 
 def _expectations(run: RunRecord, ours: Mapping[CellKey, CellTables], *, alpha: float) -> Iterator[Verdict]:

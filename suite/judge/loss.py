@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from suite.judge.arbiter import Arbiter
+from suite.judge.arbiter import Arbiter, Flags, Opinion
 from suite.judge.distribution import judge_samples
 from suite.judge.pairs import DIGESTS, Pairs, same_bits
 from suite.judge.stage import excess, find_stage
-from suite.judge.statistics import trials_needed
+from suite.judge.statistics import go_along, trials_needed
 from suite.judge.tolerance import ROUNDING, Tolerance, tolerance_from
 from suite.judge.verdict import Judgement, Outcome, Stage
 from suite.observe import Array
@@ -30,6 +30,10 @@ class Terms:
     arbiter: Arbiter | None = None
     """The same seeds in float64, on both sides."""
 
+    def opinion(self, pairs: Pairs, seeds: Flags) -> Opinion | None:
+        """Ask the arbiter, if there is one, about the flagged seeds."""
+        return self.arbiter.opinion(pairs, seeds, self.alpha) if self.arbiter else None
+
 
 def judge_loss(pairs: Pairs, terms: Terms) -> Judgement:
     """Judge one cell's losses against its baseline's."""
@@ -37,7 +41,7 @@ def judge_loss(pairs: Pairs, terms: Terms) -> Judgement:
         return Judgement(outcome=Outcome.INCONCLUSIVE, sentence="no seed was trained on both sides")
     if terms.same_machine and _bits_equal(pairs):
         return Judgement(outcome=Outcome.PASS, sentence=f"{len(pairs.seeds)} seeds, bit for bit the baseline")
-    if not _any_same_start(pairs):
+    if not _same_stream(pairs, terms.alpha):
         return judge_samples(pairs, same_machine=terms.same_machine, differs=terms.differs, alpha=terms.alpha)
     same_start = terms.same_machine or pairs.same("init_digest")
     tolerance = tolerance_from(pairs.probes, terms.dtype, same_start=same_start)
@@ -47,10 +51,15 @@ def judge_loss(pairs: Pairs, terms: Terms) -> Judgement:
     return _by_tolerance(pairs, tolerance, terms)
 
 
-def _any_same_start(pairs: Pairs) -> bool:
-    """Tell whether any seed starts from the same draw, up to rounding; if none does, the stream is another."""
+def _same_stream(pairs: Pairs, alpha: float) -> bool:
+    """Tell whether any seed starts from its own draw, up to rounding, or all from what goes along with it.
+
+    Two random streams have nothing to do with each other; one that is scaled, or keeps some parameters, has.
+    """
     ours, theirs = pairs.column("init_norm")
-    return bool((np.abs(ours - theirs) <= ROUNDING * np.abs(theirs)).any())
+    if (np.abs(ours - theirs) <= ROUNDING * np.abs(theirs)).any():
+        return True
+    return go_along(*pairs.column("start_projection")) <= alpha
 
 
 def _bits_equal(pairs: Pairs) -> bool:
@@ -70,6 +79,10 @@ def _by_tolerance(pairs: Pairs, tolerance: Tolerance, terms: Terms) -> Judgement
         few = f"{beyond} of {seeds} seeds went another way, as chance may let so few; of {needed} not all may"
         return Judgement(outcome=Outcome.INCONCLUSIVE, stage=stage, sentence=few)
     largest = _within(far, allowed)
+    opinion = terms.opinion(pairs, np.ones(seeds, dtype=np.bool_))
+    if opinion is not None and opinion.is_less_exact:
+        sentence = f"{largest}, but all the same {opinion.sentence}; {where}"
+        return Judgement(outcome=Outcome.REGRESSED, stage=stage, sentence=sentence)
     if terms.same_machine:
         return Judgement(outcome=Outcome.CHANGED, stage=stage, sentence=f"same machine, other bits: {where}; {largest}")
     return Judgement(outcome=Outcome.PASS, sentence=f"{largest} ({terms.differs})")
@@ -81,10 +94,10 @@ def _left(pairs: Pairs, far: Array, allowed: int, terms: Terms, stage: Stage, wh
     They improved if they are nearer to float64, or if the first step was the baseline's and none is larger later.
     """
     beyond = np.abs(far).max(axis=1) > 1.0
-    told = terms.arbiter.told(pairs, beyond, terms.alpha) if terms.arbiter else None
+    opinion = terms.opinion(pairs, beyond)
     lower = stage is Stage.LATER and _beyond(far) <= allowed
-    sentence = f"{_worst(pairs, -far if lower else far)}; {where}" + (f"; {told.sentence}" if told else "")
-    improved = told.nearer if told and told.decided else lower
+    sentence = f"{_worst(pairs, -far if lower else far)}; {where}" + (f"; {opinion.sentence}" if opinion else "")
+    improved = opinion.is_nearer if opinion and opinion.decided else lower
     return Judgement(outcome=Outcome.IMPROVED if improved else Outcome.REGRESSED, stage=stage, sentence=sentence)
 
 

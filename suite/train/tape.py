@@ -31,6 +31,8 @@ class Tape(TorchDispatchMode):
         self.alive: list[Tensor] = []
         self.nodes: dict[int, fx.Node] = {}
         self.largest = self.constants = 0
+        self.whole = True
+        """Nothing was done that cannot be kept: lists of tensors, changed at once."""
         for place, tensor in enumerate(inputs):
             self._know(tensor, self.graph.placeholder(f"input_{place}"))
 
@@ -44,6 +46,9 @@ class Tape(TorchDispatchMode):
         """Do an operation and keep it, if it depends on an input."""
         kwargs = kwargs or {}
         if func in ALWAYS_THE_SAME or not self._depends(args, kwargs):
+            return func(*args, **kwargs)
+        if func._schema.is_mutable and not isinstance(args[0], Tensor):
+            self.whole = False
             return func(*args, **kwargs)
         if func._schema.is_mutable and id(args[0]) not in self.nodes:
             self._know(args[0], self.graph.call_function(aten.clone.default, (self._constant(args[0].clone()),)))
@@ -80,7 +85,13 @@ class Tape(TorchDispatchMode):
         return self.graph.get_attr(name)
 
     def finish(self, outputs: Sequence[Tensor]) -> fx.GraphModule:
-        """Return what was kept as a function from the inputs to the outputs."""
+        """Return what was kept as a function from the inputs to the outputs.
+
+        Raises:
+            ValueError: if something was done that cannot be kept.
+        """
+        if not self.whole:
+            raise ValueError("lists of tensors are changed at once, which cannot be played again")
         self.graph.output(tuple(self._node(output) for output in outputs))
         self.graph.eliminate_dead_code()
         return fx.GraphModule(self.held, self.graph)

@@ -62,7 +62,7 @@ class Update:
             self.optimizer.step()
         self.watched.append(kept)
         texts = {str(tape.graph) for tape in self.watched}
-        if len(self.watched) == len(WATCHED) and len(texts) == 1 and not kept.constants:
+        if len(self.watched) == len(WATCHED) and len(texts) == 1 and kept.whole and not kept.constants:
             self.steady = kept.finish([])
             self.replay = Replay(self.steady, tensors) if self.plays else None
 
