@@ -19,6 +19,8 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 PINNED = ("-c", "constraints.txt")
 OLDER = ("-c", "constraints-older.txt")
 """An older torch, to hold the pinned one against."""
+HELD = "results/versus-torch-2.8.0-2.13.0"
+"""Where the table goes that says how the two compare."""
 WORKFLOWS = (".github/workflows/gate.yml",)
 
 JUDGED = (0, 1, 3)
@@ -61,7 +63,8 @@ def versus(session: nox.Session) -> None:
     suite = installed(session)
     session.install(*OLDER, "torch", "numpy")
     pythons = (f"{session.bin}/python", f"{Path(suite).parent}/python")
-    session.run(suite, "versus", *pythons, "--dtype", "float32,float64", *session.posargs, external=True)
+    given = ("--dtype", "float32,float64", "--out", HELD, *session.posargs)
+    session.run(suite, "versus", *pythons, *given, external=True)
 
 
 @nox.session

@@ -146,12 +146,13 @@ def test_versus_holds_bench_against_an_older_torch(session: Recording) -> None:
     assert session.installed == [["-c", "constraints-older.txt", "torch", "numpy"]]
     (words,) = session.commands
     assert words[:4] == [command, "versus", "its-own/bin/python", str(Path(command).with_name("python"))]
-    assert words[4:] == ["--dtype", "float32,float64", "relu", "--dtype", "float16"]
+    assert words[4:] == ["--dtype", "float32,float64", "--out", noxfile.HELD, "relu", "--dtype", "float16"]
 
 
 def test_the_older_torch_is_older() -> None:
-    """Its constraints name another torch than the environment's, and the same NumPy."""
+    """Its constraints name another torch than the environment's, and the same NumPy; results bear both names."""
     newer, older = (pins(file) for file in ("constraints.txt", "constraints-older.txt"))
+    assert f"results/versus-torch-{older['torch']}-{newer['torch']}" == noxfile.HELD
     assert newer["torch"] != older["torch"]
     assert newer["numpy"] == older["numpy"]
 
