@@ -6,6 +6,7 @@ import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import nox
 
@@ -16,6 +17,10 @@ nox.options.sessions = ("tests", "lint", "types")
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PINNED = ("-c", "constraints.txt")
+OLDER = ("-c", "constraints-older.txt")
+"""An older torch, to hold the pinned one against."""
+HELD = "results/versus-torch-2.8.0-2.13.0"
+"""Where the table goes that says how the two compare."""
 WORKFLOWS = (".github/workflows/gate.yml",)
 
 JUDGED = (0, 1, 3)
@@ -50,6 +55,16 @@ def perf(session: nox.Session) -> None:
     """Measure, side by side: seeds by every mode and by JAX, start-up, and a million trials; prints tables."""
     install(session, "test", "perf")
     session.run("pytest", "-m", "perf", "tests/benchmarks", *session.posargs)
+
+
+@nox.session
+def versus(session: nox.Session) -> None:
+    """Hold bench's torch against an older one, in one sitting; arguments go to `suite versus`."""
+    suite = installed(session)
+    session.install(*OLDER, "torch", "numpy")
+    pythons = (f"{session.bin}/python", f"{Path(suite).parent}/python")
+    given = ("--dtype", "float32,float64", "--out", HELD, *session.posargs)
+    session.run(suite, "versus", *pythons, *given, external=True)
 
 
 @nox.session

@@ -75,7 +75,7 @@ def command(words: list[str]) -> str:
     return f"from suite.cli import main\ntry:\n    main({words})\nexcept SystemExit:\n    pass"
 
 
-@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["--version"], []])
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["versus", "--help"], ["--version"], []])
 def test_help_waits_for_nothing(words: list[str]) -> None:
     """Help comes without importing torch, pandas or anything else that takes long."""
     assert not (HEAVY | {"tabulate"}) & imported_by(command(words))

@@ -21,6 +21,7 @@ SESSIONS = (
     noxfile.bench,
     noxfile.tests,
     noxfile.perf,
+    noxfile.versus,
     noxfile.lint,
     noxfile.types,
     noxfile.accept,
@@ -34,6 +35,7 @@ class Recording:
     """Stands in for a session: notes what it is asked to do, and fails the commands that it is told to."""
 
     cache_dir: Path
+    bin: str = "its-own/bin"
     posargs: list[str] = field(default_factory=list)
     failing: tuple[str, ...] = ()
     commands: list[list[str]] = field(default_factory=list)
@@ -137,6 +139,25 @@ def test_perf_asks_for_what_the_tests_leave_out(session: Recording) -> None:
     assert any(word.startswith("jax") for words in session.installed for word in words)
 
 
+def test_versus_holds_bench_against_an_older_torch(session: Recording) -> None:
+    """An older torch, pinned by a file of its own, is A; what bench installed is B, and judges."""
+    command = noxfile.installed(with_bench(session).nox())
+    session.posargs = ["relu", "--dtype", "float16"]
+    noxfile.versus(session.nox())
+    assert session.installed == [["-c", "constraints-older.txt", "torch", "numpy"]]
+    (words,) = session.commands
+    assert words[:4] == [command, "versus", "its-own/bin/python", str(Path(command).with_name("python"))]
+    assert words[4:] == ["--dtype", "float32,float64", "--out", noxfile.HELD, "relu", "--dtype", "float16"]
+
+
+def test_the_older_torch_is_older() -> None:
+    """Its constraints name another torch than the environment's, and the same NumPy; results bear both names."""
+    newer, older = (pins(file) for file in ("constraints.txt", "constraints-older.txt"))
+    assert f"results/versus-torch-{older['torch']}-{newer['torch']}" == noxfile.HELD
+    assert newer["torch"] != older["torch"]
+    assert newer["numpy"] == older["numpy"]
+
+
 @pytest.mark.parametrize("name", ["accept", "table", "audit"])
 def test_verbs_use_the_environment_of_bench(session: Recording, name: str) -> None:
     """Accept, table and audit need no torch of their own; without bench's they say how to get it."""
@@ -173,11 +194,16 @@ def test_every_session_is_told_in_one_line() -> None:
 
 def test_the_constraints_fulfil_every_requirement() -> None:
     """Whatever the project asks for by name is pinned, at a version that it accepts."""
-    lines = (PROJECT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
-    pinned = {canonicalize_name(name): version for name, version in pins.items()}
+    pinned = pins("constraints.txt")
     wanted = [Requirement(line) for line in requirements()]
     assert [str(r) for r in wanted if pinned.get(canonicalize_name(r.name), "") not in r.specifier] == []
+
+
+def pins(file: str) -> dict[str, str]:
+    """Return the versions that a file of constraints names, by package."""
+    lines = (PROJECT / file).read_text(encoding="utf-8").splitlines()
+    found = dict(line.split("==") for line in lines if not line.startswith("#"))
+    return {str(canonicalize_name(name)): version for name, version in found.items()}
 
 
 def declared() -> dict[str, Any]:

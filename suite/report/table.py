@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,15 +147,15 @@ def microseconds_a_step(trials: pd.DataFrame) -> pd.Series:
     return (seconds * MICROSECONDS).where(alone)
 
 
-def as_markdown(table: pd.DataFrame) -> str:
-    """Return the table in Markdown, figures to four digits."""
+def as_markdown(table: pd.DataFrame, headers: Mapping[str, str] = COLUMNS, words: Collection[str] = WORDS) -> str:
+    """Return a table in Markdown, figures to four digits; ``headers`` says what each column is called there."""
     shown = table.astype(object).map(_shown)
     return tabulate(
         shown.to_dict("list"),
-        headers=[COLUMNS[name] for name in table.columns],
+        headers=[headers[name] for name in table.columns],
         tablefmt="github",
         disable_numparse=True,
-        colalign=["left" if name in WORDS else "right" for name in table.columns],
+        colalign=["left" if name in words else "right" for name in table.columns],
     )
 
 
