@@ -16,7 +16,7 @@ from suite.audit.fault import Control, Fault
 from suite.audit.faults import FAULTS
 from suite.case import Case
 from suite.discover import Collection
-from suite.engine import Engine
+from suite.engine import Engine, chop, nothing_done
 from suite.errand import Chunk, Errand, train_here
 from suite.machine import Machine, Settings, fingerprint
 from suite.plan import EAGER, Cell, Plan, make_plan
@@ -41,9 +41,8 @@ DTYPES = ("float32", "bfloat16")
 IN_DOUBLE = ("hidden_layer",)
 """Cases that are trained in float64, too."""
 SEEDS = range(30)
-EAGER_SEEDS = 5
 LONGEST = 100
-"""Steps of a case that is trained to its end eagerly; of a longer one, a run's reference is."""
+"""Steps of a case that is trained in every dtype; of a longer one, as an ensemble, in one only."""
 DEVICE = "cpu"
 
 PLANTED = {planted.name: planted for planted in (UNCHANGED, *FAULTS, *CONTROLS)}
@@ -53,9 +52,9 @@ Remains = tuple[list[Trial], Machine]
 
 
 def audit_plan(collection: Collection, seeds: range = SEEDS) -> Plan:
-    """Return the cells in which faults are looked for: together, and one by one to the end where that is near."""
+    """Return the cells in which faults are looked for: some of those that a run trains unless told otherwise."""
     plan = make_plan(_cases(collection, CASES), seeds=seeds, devices=(DEVICE,), dtypes=("float64", *DTYPES))
-    return Plan(cells=tuple(_to_its_end(cell) for cell in plan.cells if _worth_while(cell)))
+    return Plan(cells=tuple(cell for cell in plan.cells if _worth_while(cell)))
 
 
 def timed_plan(collection: Collection, seeds: range = SEEDS) -> Plan:
@@ -77,13 +76,6 @@ def _worth_while(cell: Cell) -> bool:
     return cell.case.steps <= LONGEST or cell.dtype == "float32" or cell.mode == EAGER
 
 
-def _to_its_end(cell: Cell) -> Cell:
-    """Train a cell of few steps eagerly to the end, from fewer seeds."""
-    if cell.mode != EAGER:
-        return cell
-    return replace(cell, seeds=cell.seeds[:EAGER_SEEDS], short=cell.case.steps > LONGEST)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
     """One training of a plan with something planted."""
@@ -94,15 +86,14 @@ class Attempt:
 
     def errands(self, plan: Plan) -> list[Errand]:
         """Return what another process must train, in order."""
-        cells = list(plan.cells)
+        chunks = list(chop(plan, nothing_done))
         if self.order:
-            Random(self.order).shuffle(cells)
-        return [Errand.of(Chunk(cell=cell, seeds=group)) for cell in cells for group in self._groups(cell)]
+            Random(self.order).shuffle(chunks)
+        return [Errand.of(part) for chunk in chunks for part in self._parts(chunk)]
 
-    def _groups(self, cell: Cell) -> list[tuple[int, ...]]:
-        seeds = tuple(cell.seeds)
-        half = len(seeds) // 2 if isinstance(self.planted, Control) and self.planted.in_two_groups else 0
-        return [group for group in (seeds[half:], seeds[:half]) if group]
+    def _parts(self, chunk: Chunk) -> list[Chunk]:
+        half = len(chunk.seeds) // 2 if isinstance(self.planted, Control) and self.planted.in_two_groups else 0
+        return [replace(chunk, seeds=group) for group in (chunk.seeds[half:], chunk.seeds[:half]) if group]
 
 
 def train_with(name: str, errands: Sequence[Errand], *, timed: bool = False) -> Remains:

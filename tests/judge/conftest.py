@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -43,6 +44,6 @@ def allowed_for() -> AllowedFor:
 
     def allowed(trial: Trial) -> float:
         probed = max(distance for _, _, distance in trial.distances)
-        return FACTOR[trial.dtype] * max(probed, FLOOR * EPSILON[trial.dtype]) * float(abs(trial.first_loss)) ** 0.5
+        return FACTOR[trial.dtype] * max(probed, FLOOR * EPSILON[trial.dtype]) * math.sqrt(abs(trial.first_loss))
 
     return allowed

@@ -31,6 +31,7 @@ def sample(trial_of: Callable[..., Trial]) -> Callable[..., list[Trial]]:
                 seed,
                 init_digest=f"{stream}-{seed}",
                 init_norm=stream + seed,
+                start_projection=math.sin(stream * (seed + 1)),
                 final_loss=loss,
                 status=Status.OK if math.isfinite(loss) else Status.DIVERGED,
                 **given,

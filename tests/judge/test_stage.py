@@ -41,7 +41,7 @@ def moved(trial: Trial, stage: Stage, factor: float) -> Trial:
         return replace(trial, first_loss=first, curve=((0, first), *trial.curve[1:]))
     digest, part = QUESTIONS[stage]
     changed: dict[str, Any] = {name: getattr(trial, name) * factor for name in (f"{part}_norm", f"{part}_projection")}
-    return replace(trial, **changed, **{str(digest): "other"})
+    return replace(trial, **(changed | {str(digest): "other"}))
 
 
 @pytest.fixture(scope="module")

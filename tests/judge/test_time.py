@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suite.judge import Outcome
-from suite.judge.loss import Judgement
 from suite.judge.pairs import Pairs
 from suite.judge.time import SLOWER, judge_time, log_ratios
+from suite.judge.verdict import Judgement
 from suite.trial import Status, Trial
 
 ALPHA = 0.001

@@ -27,6 +27,7 @@ from suite.train.leave import (
     marks,
     norms,
     numbers,
+    projections,
     trajectories,
     trials,
 )
@@ -143,7 +144,7 @@ def recorded(case: Case, cell: Cell, **changes: Any) -> list[Trial]:
     """Return the trials of what two seeds left, apart from what is changed."""
     bench = prepare(cell)
     left = replace(two_seeds(case), **changes)
-    return list(trials(cell, bench, left, trajectories(bench, left, {}), TIMES))
+    return list(trials(cell, bench, left, trajectories(bench, left, {}), TIMES, {8: (("loss", 0, 0.5),)}))
 
 
 def test_what_is_looked_at_is_what_was_left(neuron: Case, cell_of: MakeCell) -> None:
@@ -232,7 +233,25 @@ def test_a_seed_that_could_not_be_trained_has_a_reason_and_no_figures(neuron: Ca
     found = asdict(failed(cell, 5, "ValueError: no"))
     words = {"case": "neuron", "case_version": cell.version, "device": "cpu", "dtype": "float16", "mode": "eager"}
     rest = {"seed": 5, "status": Status.ERROR, "steps": 0, "seeds_together": 1, "reason": "ValueError: no"}
-    empty = {"curve": (), "observations": ()}
+    empty = {"curve": (), "observations": (), "distances": ()}
     assert {name: found.pop(name) for name in words | rest | empty} == words | rest | empty
     assert {found.pop(name) for name in list(found) if name.endswith("_digest")} == {"-"}
     assert all(math.isnan(figure) for figure in found.values())
+
+
+def test_a_projection_sees_what_a_norm_does_not(neuron: Case, cell_of: MakeCell) -> None:
+    """Each phase has one: its entries times fixed numbers; a sign or an order that changed is seen, seed by seed."""
+    first, second = recorded(neuron, cell_of(neuron))
+    assert first.start_projection == pytest.approx(2 * math.cos(1.0))
+    assert second.gradient_projection == pytest.approx(6 * math.cos(1.0))
+    assert first.update_projection == pytest.approx(5 * math.cos(1.0))
+    assert first.data_projection == pytest.approx(math.cos(1.0) + 5 * math.cos(2.0))
+    stacked = torch.tensor([[3.0, 4.0], [4.0, 3.0], [-3.0, 4.0]])
+    assert norms({"w": stacked}) == [5.0, 5.0, 5.0]
+    assert len(set(projections({"w": stacked}))) == 3
+    assert projections({"w": stacked[:, :1], "v": stacked[:, 1:]}) == projections({"w": stacked})
+
+
+def test_what_a_probe_measured_is_its_seeds(neuron: Case, cell_of: MakeCell) -> None:
+    """A seed that was not probed has none."""
+    assert [trial.distances for trial in recorded(neuron, cell_of(neuron))] == [(), (("loss", 0, 0.5),)]
