@@ -34,7 +34,7 @@ def bench(session: nox.Session) -> None:
     ours, training = parted(session.posargs)
     session.run("suite", "run", "--engine", ours.engine, "--out", ours.out, *training, success_codes=JUDGED)
     try:
-        session.run("suite", "compare", ours.out, *comparing(ours))
+        session.run("suite", "compare", ours.out, "--again", *comparing(ours))
     finally:
         session.run("suite", "table", ours.out)
 

@@ -305,21 +305,28 @@ def _print(verdicts: Sequence[Verdict], *, strict: bool = False, as_json: bool =
 @RUN
 @BASELINE
 @click.option("--report", multiple=True, type=click.Path(path_type=Path), help="Write verdicts to FILE (.md, .json).")
+@click.option("--again", is_flag=True, help="Time what looks slower or faster once more, here; that decides.")
 @STRICT
 @JSON
 @verb
-def compare(run: Path, baseline: Path, report: tuple[Path, ...], strict: bool, as_json: bool) -> int:
+def compare(run: Path, baseline: Path, report: tuple[Path, ...], again: bool, strict: bool, as_json: bool) -> int:
     """Judge a run against a baseline: expectations, losses and times, apart.
 
     \b
     Example: suite compare results/runs/NAME --report verdicts.md
     """
-    from suite.judge import exit_code, judge
+    from suite.judge import Aspect, Outcome, exit_code, judge
     from suite.records import find_baselines, read_run, write_verdicts
     from suite.report.files import check_endings, write_report
 
     check_endings(report)
-    verdicts = judge(read_run(run), find_baselines(baseline))
+    recorded, baselines = read_run(run), find_baselines(baseline)
+    verdicts = judge(recorded, baselines)
+    otherwise = [v for v in verdicts if v.aspect is Aspect.TIME and v.outcome in {Outcome.REGRESSED, Outcome.IMPROVED}]
+    if again and otherwise:
+        from suite.workflow import timed_again
+
+        verdicts = judge(recorded, baselines, timed_again(recorded, otherwise))
     _print(verdicts, strict=strict, as_json=as_json)
     for file in report:
         write_report(file, verdicts, strict=strict)

@@ -27,6 +27,9 @@ class Status(StrEnum):
 GRADIENT, UPDATE, LOSS = PARTS = ("gradient", "update", "loss")
 """What a probe measures: the first step's gradient, the parameters after it, and the losses by step."""
 
+DISTURBED = 0.05
+"""Share of a loop's time in which its process was kept waiting, from which on the time says nothing."""
+
 Distance = tuple[str, int, float]
 """What was measured, at which step, and how far an ulp moved it, relative to its size.
 
@@ -63,6 +66,8 @@ class Trial:
     """Trials that this loop trained."""
     yardstick_seconds: float
     """Wall time of the yardstick beside it; NaN where other work of the run ran at the same time."""
+    waiting_share: float
+    """Share of the loop's wall time in which something else had its processor; NaN where that is not known."""
     data_norm: float
     init_norm: float
     """Of the parameters as drawn."""
@@ -164,3 +169,8 @@ class RunRecord:
     curves: pd.DataFrame
     observations: pd.DataFrame
     probes: pd.DataFrame
+
+
+def device_type(device: str) -> str:
+    """Return "cuda" for "cuda:0"."""
+    return device.partition(":")[0]

@@ -12,14 +12,18 @@ from secrets import token_hex
 
 from suite.case import Case
 from suite.cluster import Cluster
-from suite.discover import Collection, documented, folder
+from suite.discover import Collection, discover, documented, folder
 from suite.draw import is_drawn
-from suite.engine import Engine, check_engine, done_in, nothing_done, train_plan
+from suite.engine import Engine, check_engine, chop, done_in, nothing_done, split, train_plan
+from suite.errand import train_here
 from suite.expect import Expectation
+from suite.judge import Verdict
+from suite.judge.verdict import ALL
 from suite.machine import Settings, fingerprint
-from suite.plan import Plan
+from suite.plan import EAGER, Cell, Plan
 from suite.records import Recorder, in_memory
 from suite.trial import DeclaredCase, Manifest, PlannedCell, RunRecord, Trial
+from suite.version import case_version
 
 DOCUMENTED = "documented"
 """What a run calls the folder of cases that comes with the suite."""
@@ -113,3 +117,41 @@ def unrecorded(task: Task) -> RunRecord:
     machine = fingerprint(dict.fromkeys(cell.device for cell in task.plan.cells), task.settings)
     chunks = train_plan(task.plan, task.settings, engine=task.engine, done=nothing_done)
     return in_memory(manifest_of(task), machine, [trial for trials in chunks for trial in trials])
+
+
+def timed_again(run: RunRecord, verdicts: Sequence[Verdict]) -> RunRecord | None:
+    """Time once more, in this process, the cells that these verdicts are about; None if this is not the run's machine.
+
+    Raises:
+        SuiteError: if the run's folders of cases are damaged.
+    """
+    wanted = {(verdict.case, verdict.device, verdict.dtype) for verdict in verdicts}
+    everywhere = {device for case, device, _ in wanted if case == ALL}
+    settings = run.machine.settings
+    if fingerprint(run.machine.devices, settings) != run.machine:
+        return None
+    plan = planned_again(run, lambda cell: cell.device in everywhere or (cell.case, cell.device, cell.dtype) in wanted)
+    alone, _ = split(list(chop(plan, nothing_done)))
+    return in_memory(run.manifest, run.machine, [trial for chunk in alone for trial in train_here(chunk, settings)])
+
+
+def planned_again(run: RunRecord, wanted: Callable[[PlannedCell], bool]) -> Plan:
+    """Return the cells of a run that were timed and are wanted, if their cases still are what they were."""
+    roots = [documented() if root == DOCUMENTED else Path(root) for root in run.manifest.roots]
+    cases = {case.name: (case, case_version(case)) for case in discover(roots).cases}
+    declared = {case.name: case.version for case in run.manifest.cases}
+    return Plan(
+        cells=tuple(
+            Cell(
+                case=cases[cell.case][0],
+                version=declared[cell.case],
+                device=cell.device,
+                dtype=cell.dtype,
+                mode=cell.mode,
+                seeds=range(cell.first_seed, cell.first_seed + cell.seeds),
+                short=cell.short,
+            )
+            for cell in run.manifest.cells
+            if cell.mode == EAGER and wanted(cell) and cases.get(cell.case, (None, ""))[1] == declared[cell.case]
+        )
+    )

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from suite.audit.fault import Control, Function, instead, kernels
-from suite.audit.faults.update import SGD_MODULE, UPDATE
+from suite.audit.faults.update import SGD_MODULE, UPDATE, another_of_torchs
 from suite.machine import Settings
 
 KERNELS = "ATEN_CPU_CAPABILITY"
@@ -49,11 +49,6 @@ def mean_of_squares(output: Tensor, target: Tensor, *, reduction: str = "mean") 
     """Subtract, square and average, or sum."""
     squares = (output - target) ** 2
     return squares.mean() if reduction == "mean" else squares.sum()
-
-
-def other(name: str) -> Function:
-    """Return what puts another of torch's own functions for SGD in a function's place."""
-    return lambda _update: getattr(SGD_MODULE, name)
 
 
 UNCHANGED = Control(name="unchanged", says="nothing is changed", exact=True)
@@ -108,12 +103,7 @@ CONTROLS = (
     Control(
         name="update_foreach",
         says="the update takes all parameters at once",
-        plant=instead(SGD_MODULE, UPDATE, other("_multi_tensor_sgd")),
-    ),
-    Control(
-        name="update_fused",
-        says="the update is one fused operation",
-        plant=instead(SGD_MODULE, UPDATE, other("_fused_sgd")),
+        plant=instead(SGD_MODULE, UPDATE, another_of_torchs("_multi_tensor_sgd")),
     ),
     Control(
         name="another_stream",

@@ -6,6 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
+from suite.trial import PlannedCell
+
+ALL = "*"
+"""In place of a case or dtype, where a verdict is about all of them."""
+
 
 class Aspect(StrEnum):
     """What a verdict is about; aspects are judged apart and never mixed."""
@@ -96,6 +101,20 @@ class Verdict:
         names = ("case", "device", "dtype", "mode", "sentence")
         words = {"aspect": str(self.aspect), "verdict": self.outcome.word, "stage": str(self.stage)}
         return {**{name: getattr(self, name) for name in names}, **words}
+
+
+def verdict_of(cell: PlannedCell, aspect: Aspect, judgement: Judgement) -> Verdict:
+    """Put a judgement beside its cell."""
+    return Verdict(
+        case=cell.case,
+        device=cell.device,
+        dtype=cell.dtype,
+        mode=cell.mode,
+        aspect=aspect,
+        outcome=judgement.outcome,
+        stage=judgement.stage,
+        sentence=judgement.sentence,
+    )
 
 
 def exit_code(verdicts: Iterable[Verdict], *, strict: bool = False) -> int:

@@ -16,12 +16,7 @@ from suite.machine import Machine
 from suite.records.atomic import reading, replace_text, writing
 from suite.records.folder import TABLES, as_csv, read_run
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, write_json
-from suite.trial import Acceptance, Manifest, RunRecord
-
-
-def device_type(device: str) -> str:
-    """Return "cuda" for "cuda:0"."""
-    return device.partition(":")[0]
+from suite.trial import Acceptance, Manifest, RunRecord, device_type
 
 
 def find_baselines(folder: Path) -> dict[str, RunRecord]:

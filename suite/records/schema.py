@@ -99,6 +99,7 @@ TRIALS = Table(
         "compile_seconds": FLOAT,
         "seeds_together": WHOLE,
         "yardstick_seconds": FLOAT,
+        "waiting_share": FLOAT,
         "data_norm": FLOAT,
         "init_norm": FLOAT,
         "start_norm": FLOAT,

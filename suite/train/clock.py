@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,6 +46,25 @@ def synchronise(device: torch.device) -> None:
 
     if device.type != "cpu":
         torch.accelerator.synchronize(device)
+
+
+class Stopwatch:
+    """Takes the time of a loop on a device, and tells whether something else had the processor meanwhile."""
+
+    def __init__(self, device: torch.device) -> None:
+        """Start, once the device has done all that it was asked to before."""
+        self.device = device
+        synchronise(device)
+        self.started, self.worked = perf_counter(), process_time()
+
+    def stop(self) -> tuple[float, float]:
+        """Return the seconds until the device is done, and the share of them in which this process was kept waiting.
+
+        An accelerator keeps its process waiting itself: there the share is NaN.
+        """
+        synchronise(self.device)
+        worked, seconds = process_time() - self.worked, perf_counter() - self.started
+        return seconds, max(0.0, 1.0 - worked / seconds) if self.device.type == "cpu" else math.nan
 
 
 @contextmanager

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise
-from time import perf_counter
+from itertools import dropwhile, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +17,14 @@ from suite.draw import generators_kept
 from suite.errors import told
 from suite.observe import Probe, Trajectories
 from suite.plan import Cell
-from suite.train.clock import collector_paused, synchronise, yardstick_seconds
+from suite.train.clock import Stopwatch, collector_paused, synchronise, yardstick_seconds
 from suite.train.leave import Left, Times, assemble, copies, failed, gradients, guarded, marks, trajectories, trials
 from suite.train.prepare import Bench, prepare
 from suite.train.probe import Kicks, distances
-from suite.trial import Distance, Trial
+from suite.trial import DISTURBED, Distance, Trial
 
+ATTEMPTS = 3
+"""How often a seed is trained until nothing disturbs its time; one more attempt is taken as it is."""
 WARM_UP_STEPS = 20
 """Steps of a throw-away network before anything is timed."""
 
@@ -44,6 +45,7 @@ class Path:
     outputs: dict[Probe, Tensor] = field(default_factory=dict)
     final_loss: Tensor = field(default_factory=lambda: torch.tensor(math.nan))
     seconds: float = math.nan
+    waiting: float = math.nan
     yardstick: float = math.nan
 
 
@@ -81,7 +83,7 @@ def _record(cell: Cell, bench: Bench, paths: dict[int, Path]) -> list[Trial]:
 def _record_together(cell: Cell, bench: Bench, paths: dict[int, Path]) -> list[Trial]:
     left = stack(list(paths), list(paths.values()), bench.case.steps)
     seen = trajectories(bench, left, {twin.case.name: _twin(twin, list(paths)) for twin in bench.twins})
-    times = [Times(train=path.seconds, yardstick=path.yardstick) for path in paths.values()]
+    times = [Times(train=path.seconds, yardstick=path.yardstick, waiting=path.waiting) for path in paths.values()]
     return list(trials(cell, bench, left, seen, times, _probes(cell, bench, left)))
 
 
@@ -95,14 +97,22 @@ def _probes(cell: Cell, bench: Bench, left: Left) -> dict[int, tuple[Distance, .
 
 
 def _attempt(bench: Bench, seed: int, *, timed: bool) -> Path | str:
-    """Train one seed, with the yardstick beside it; return why instead, if it cannot be trained."""
+    """Train one seed, with the yardstick beside it; return why instead, if it cannot be trained.
+
+    What is timed is trained again, a few times at most, if something else had the processor meanwhile.
+    """
     try:
-        path = follow(bench, seed)
+        paths = (follow(bench, seed) for _ in range(ATTEMPTS if timed else 1))
+        path = next(dropwhile(_was_disturbed, paths), None) or follow(bench, seed)
     except Exception as error:
         return told(error)
     if timed:
         path.yardstick = yardstick_seconds(path.seconds)
     return path
+
+
+def _was_disturbed(path: Path) -> bool:
+    return path.waiting > DISTURBED
 
 
 def _twin(bench: Bench, seeds: Sequence[int]) -> Trajectories:
@@ -137,15 +147,13 @@ def follow(bench: Bench, seed: int, kicks: Kicks | None = None) -> Path:
     kick()
     path = Path(drawn=drawn, initial=copies(network.named_parameters()))
     optimizer = bench.optimizer(network)
-    synchronise(bench.device)
-    start = perf_counter()
+    stopwatch = Stopwatch(bench.device)
     _first_step(bench, network, optimizer, path)
     steps = marks(bench.case.steps)
     for here, there in pairwise(steps):
         kick()
         path.curve.append(advance(network, optimizer, bench, there - here))
-    synchronise(bench.device)
-    path.seconds = perf_counter() - start
+    path.seconds, path.waiting = stopwatch.stop()
     path.final = copies(network.named_parameters())
     network.eval()
     _show(bench, network, path, at_start=False)

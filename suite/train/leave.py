@@ -100,6 +100,8 @@ class Times:
 
     train: float
     yardstick: float = math.nan
+    waiting: float = math.nan
+    """Share of the time in which something else had the processor."""
     compiling: float = 0.0
     together: int = 1
 
@@ -196,6 +198,7 @@ def trials(
             compile_seconds=times[row].compiling,
             seeds_together=times[row].together,
             yardstick_seconds=times[row].yardstick,
+            waiting_share=times[row].waiting,
             data_norm=data_norm,
             init_norm=norm[0],
             start_norm=norm[1],
@@ -252,6 +255,7 @@ def failed(cell: Cell, seed: int, reason: str) -> Trial:
         compile_seconds=nothing,
         seeds_together=1,
         yardstick_seconds=nothing,
+        waiting_share=nothing,
         data_norm=nothing,
         init_norm=nothing,
         start_norm=nothing,

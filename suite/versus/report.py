@@ -11,8 +11,8 @@ import pandas as pd
 
 from suite.errors import SuiteError
 from suite.judge import Aspect, Verdict
-from suite.judge.judge import ALL
 from suite.judge.pairs import CellKey, Pairs, by_cell
+from suite.judge.verdict import ALL
 from suite.machine import differences
 from suite.report import table as tables
 from suite.report.escape import markdown

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from suite.judge.judge import ALL, FALSE_ALARMS
+from suite.judge.judge import FALSE_ALARMS
 from suite.judge.statistics import median_interval
-from suite.judge.verdict import Aspect, Outcome, Verdict
+from suite.judge.verdict import ALL, Aspect, Outcome, Verdict
 from suite.observe import Array
 from suite.plan import EAGER
 

@@ -17,8 +17,7 @@ from suite.errors import SuiteError
 from suite.machine import Machine
 from suite.plan import Skip
 from suite.records import Recorder, accept, find_baselines, in_memory, read_run
-from suite.records.baseline import device_type
-from suite.trial import Acceptance, Manifest, RunRecord, Trial
+from suite.trial import Acceptance, Manifest, RunRecord, Trial, device_type
 
 REASON = "torch 2.13 sums in another order"
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suite.judge import Outcome
-from suite.judge.judge import ALL
 from suite.judge.statistics import median_interval
+from suite.judge.verdict import ALL
 from suite.versus.times import Key, Ratios, Sample, enough, judge_times, look_again, pooled, threshold
 
 CELLS: tuple[Key, ...] = tuple((f"case{n}", "cpu", "float32") for n in range(25))

@@ -61,6 +61,8 @@ def truncated(left: Tensor, right: Tensor) -> Tensor:
     return exact.view(torch.int32).bitwise_and(-(1 << 16)).view(torch.float32).to(left.dtype)
 
 
+NO_MORE_THAN_AN_ULP = "sums of so few numbers are moved by no more than an ulp moves them"
+
 FAULTS = (
     Fault(
         name="layers_in_bfloat16",
@@ -90,11 +92,13 @@ FAULTS = (
         stages=OR_BACKWARD,
         plant=products_of(torch.bfloat16, one_by_one),
         modelled_on="pytorch/pytorch#83863",
+        beyond_reach=NO_MORE_THAN_AN_ULP,
     ),
     Fault(
         name="bfloat16_truncated",
         says="products of matrices in bfloat16 are cut off, not rounded",
         stages=OR_BACKWARD,
         plant=products_of(torch.bfloat16, truncated),
+        beyond_reach=NO_MORE_THAN_AN_ULP,
     ),
 )

@@ -28,6 +28,19 @@ Change = Callable[[list[Tensor], list[Tensor], list[Any]], tuple[list[Tensor], l
 """From parameters, gradients and momentum buffers to others."""
 
 
+def another_of_torchs(name: str) -> Function:
+    """Return what puts another of torch's own functions for SGD in a function's place."""
+    return lambda _update: getattr(SGD_MODULE, name)
+
+
+def fused_skips() -> bool:
+    """Tell whether this torch's fused update leaves whole vectors of a short dtype as they are."""
+    value = torch.nn.Parameter(torch.zeros(64, dtype=torch.bfloat16))
+    value.grad = torch.ones_like(value)
+    SGD([value], lr=0.1, momentum=0.9, fused=True).step()
+    return bool((value == 0.0).any())
+
+
 def options(**changes: Callable[[Any], Any]) -> Plant:
     """Return what changes options of every update: ``lr=lambda lr: 2 * lr``."""
 
@@ -240,5 +253,13 @@ FAULTS = (
         says="every fiftieth step makes no update",
         stages=LATER,
         plant=every(50),
+    ),
+    Fault(
+        name="update_fused",
+        says="torch's own fused update takes the place of the plain one",
+        stages=AT_FIRST,
+        plant=instead(SGD_MODULE, UPDATE, another_of_torchs("_fused_sgd")),
+        modelled_on="pytorch/pytorch#191763",
+        beyond_reach="" if fused_skips() else "this torch has no such defect",
     ),
 )
