@@ -169,6 +169,8 @@ class RunRecord:
     curves: pd.DataFrame
     observations: pd.DataFrame
     probes: pd.DataFrame
+    first: pd.DataFrame
+    """Trials that were timed when cells were first accepted on this machine; of a baseline, else none."""
 
 
 def device_type(device: str) -> str:

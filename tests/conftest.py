@@ -119,6 +119,7 @@ def trial_of() -> Callable[..., Trial]:
             "train_seconds": 0.002,
             "seeds_together": 1,
             "yardstick_seconds": 0.001,
+            "waiting_share": 0.0,
             "compile_seconds": 0.0,
             "data_digest": "data",
             "data_norm": 5.0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, cast
@@ -34,18 +34,21 @@ class CellTables:
     observations: pd.DataFrame
     probes: pd.DataFrame
     """Of the same case on the same device in the same dtype, whatever mode they were trained in."""
+    first: pd.DataFrame
+    """Of a baseline: trials that were timed when the cell was first accepted."""
 
 
 def by_cell(run: RunRecord) -> dict[CellKey, CellTables]:
     """Split a run's tables by cell, in one pass over each."""
     trials, curves, observations = map(_parted, (run.trials, run.curves, run.observations))
-    probes = {key[:-1]: rows for key, rows in _parted(run.probes).items()}
+    probes, first = {key[:-1]: rows for key, rows in _parted(run.probes).items()}, _parted(run.first)
     return {
         key: CellTables(
             trials=rows,
             curves=curves.get(key, run.curves.iloc[:0]),
             observations=observations.get(key, run.observations.iloc[:0]),
             probes=probes.get(key[:-1], run.probes.iloc[:0]),
+            first=first.get(key, run.first.iloc[:0]),
         )
         for key, rows in trials.items()
     }
@@ -95,6 +98,10 @@ class Pairs:
             for side, places in zip((self.ours, self.baseline), self._places, strict=True)
         )
         return bool(np.all(ours == theirs))
+
+    def with_first(self) -> Pairs:
+        """Return the cell beside what was timed when it was first accepted."""
+        return Pairs(self.ours, replace(self.baseline, trials=self.baseline.first))
 
     @property
     def probes(self) -> pd.DataFrame:

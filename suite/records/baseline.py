@@ -13,9 +13,11 @@ import pandas as pd
 
 from suite.errors import SuiteError, raise_all
 from suite.machine import Machine
+from suite.plan import EAGER
 from suite.records.atomic import reading, replace_text, writing
 from suite.records.folder import TABLES, as_csv, read_run
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, write_json
+from suite.records.schema import CELL, FIRST
 from suite.trial import Acceptance, Manifest, RunRecord, device_type
 
 
@@ -95,6 +97,7 @@ def _part(run: RunRecord, kind: str) -> RunRecord:
         curves=of_kind(run.curves),
         observations=of_kind(run.observations),
         probes=of_kind(run.probes),
+        first=of_kind(run.trials[run.trials["yardstick_seconds"].notna() & (run.trials["mode"] == EAGER)]),
     )
 
 
@@ -116,12 +119,29 @@ def _install(part: RunRecord, folder: Path, kind: str, accepted: Acceptance, bef
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         _write(fresh, replace(part.manifest, accepted=acceptance), part.machine, part)
+        replace_text(fresh / FIRST.file, as_csv(_first(part, before) if before else part.first))
         if place.exists():
             shutil.rmtree(old, ignore_errors=True)
             place.rename(old)
         fresh.rename(place)
         shutil.rmtree(old, ignore_errors=True)
     return place
+
+
+def _first(part: RunRecord, before: RunRecord) -> pd.DataFrame:
+    """Return what was timed first on this machine: cells keep what they had, unless they compute something else now.
+
+    So a slowdown that comes in small steps, each of them accepted, is seen all the same.
+    """
+    here = all(
+        device in before.machine.devices and before.machine.timing(device) == part.machine.timing(device)
+        for device in part.machine.devices
+    )
+    if not here:
+        return part.first
+    names = [*CELL, "case_version"]
+    now, then = (pd.MultiIndex.from_frame(rows[names].astype(str)) for rows in (part.first, before.first))
+    return pd.concat([before.first[then.isin(now)], part.first[~now.isin(then)]]).astype(FIRST.columns)
 
 
 def _write(folder: Path, manifest: Manifest, machine: Machine, part: RunRecord) -> None:

@@ -17,7 +17,19 @@ from suite.machine import Machine, differences
 from suite.records.atomic import append_text, cut_to_whole_rows, reading, replace_text, writing
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, read_json, write_json
 from suite.records.read import read_table
-from suite.records.schema import CELL, CURVES, KEY, OBSERVATIONS, PROBES, SCHEMA_VERSION, TRIALS, VERDICTS, Table, check
+from suite.records.schema import (
+    CELL,
+    CURVES,
+    FIRST,
+    KEY,
+    OBSERVATIONS,
+    PROBES,
+    SCHEMA_VERSION,
+    TRIALS,
+    VERDICTS,
+    Table,
+    check,
+)
 from suite.trial import Manifest, RunRecord, Trial
 
 TABLES = (CURVES, OBSERVATIONS, PROBES, TRIALS)
@@ -156,6 +168,7 @@ def in_memory(manifest: Manifest, machine: Machine, trials: Sequence[Trial]) -> 
         curves=tables[CURVES.file],
         observations=tables[OBSERVATIONS.file],
         probes=tables[PROBES.file],
+        first=FIRST.empty(),
     )
 
 
@@ -196,6 +209,7 @@ def read_run(folder: Path) -> RunRecord:
         curves=read_table(folder / CURVES.file, CURVES),
         observations=read_table(folder / OBSERVATIONS.file, OBSERVATIONS),
         probes=read_table(folder / PROBES.file, PROBES),
+        first=read_table(folder / FIRST.file, FIRST) if manifest.accepted else FIRST.empty(),
     )
 
 

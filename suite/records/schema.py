@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,9 @@ TRIALS = Table(
     key=tuple(KEY),
     blank=("reason",),
 )
+
+FIRST = replace(TRIALS, file="first.csv")
+"""Of a baseline: rows of trials that were timed when their cells were first accepted on its machine."""
 
 CURVES = Table(
     file="curves.csv",

@@ -19,7 +19,7 @@ from torch.optim import SGD
 from suite.case import Case, fixed
 from suite.expect import Clause
 from suite.judge import Aspect, Outcome, Stage, Verdict, exit_code, judge, judge_expectations
-from suite.judge.judge import FALSE_ALARMS, _share_of_budget
+from suite.judge.judge import FALSE_ALARMS, _level
 from suite.judge.time import SLOWER
 from suite.judge.tolerance import FACTOR
 from suite.machine import Machine
@@ -292,8 +292,9 @@ def test_all_tests_of_a_run_share_one_budget(
 ) -> None:
     """However many cells and clauses, the levels of all tests add up to the run's false alarms."""
     run = run_of([trial_of(0, case=f"case {number}") for number in range(cells)], clauses=(CLAUSE,) * clauses)
-    tests = cells * (clauses + 2)
-    assert _share_of_budget(run) * tests == pytest.approx(FALSE_ALARMS)
+    tests = {Aspect.EXPECTATION: cells * (clauses + 1), Aspect.LOSS: cells * 2, Aspect.TIME: cells + 1}
+    assert sum(_level(run, aspect) * number for aspect, number in tests.items()) == pytest.approx(FALSE_ALARMS)
+    assert _level(run, Aspect.TIME) * tests[Aspect.TIME] == pytest.approx(FALSE_ALARMS / 3)
     assert FALSE_ALARMS <= 0.01
 
 
@@ -303,7 +304,7 @@ def test_a_rate_is_judged_at_its_share_of_the_budget(run_of: RunOf, trial_of: Ca
 
     def outcomes(cells: int) -> set[Outcome]:
         trials = [
-            trial_of(seed, case=f"case {number}", observations=(("dead", float(seed < 3)),))
+            trial_of(seed, case=f"case {number}", observations=(("dead", float(seed < 2)),))
             for number in range(cells)
             for seed in range(20)
         ]
@@ -317,7 +318,8 @@ def test_an_accepted_baseline_is_the_run_that_was_accepted(
     tmp_path: Path, trials: list[Trial], run_of: RunOf, trial_of: Callable[..., Trial]
 ) -> None:
     """Written, found and read again, it is bit for bit what was trained; and every verdict can be written."""
-    odd = [trial_of(s, device="cuda:0", final_loss=value) for s, value in enumerate([1 / 3, math.inf, math.nan, -0.0])]
+    values = [1 / 3, math.inf, math.nan, -0.0] * (SEEDS // 4)
+    odd = [trial_of(seed, device="cuda:0", final_loss=value) for seed, value in enumerate(values)]
     run = run_of([*trials, *odd], clauses=(CLAUSE,), skipped=(Skip(device="mps", reason="not here"),))
     accept(run, tmp_path / "baselines", reason="the first", who="Ada")
     verdicts = judge(run, find_baselines(tmp_path / "baselines"))
@@ -396,15 +398,27 @@ def test_a_fault_planted_in_training_is_found_at_its_stage(
     assert (again.outcome, again.stage) == (PASS, Stage.NONE)
 
 
-def test_other_draws_are_another_stream(
-    neuron: Case, cell_of: Callable[..., Cell], run_of: RunOf, machine: Machine
+def one_draw_later() -> nn.Linear:
+    """Return the neuron, drawn after a number that is thrown away."""
+    torch.rand(1)
+    return nn.Linear(1, 1, bias=False)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "outcome", "told"),
+    [(shifted, REGRESSED, "left the baseline at stage init"), (one_draw_later, CHANGED, "another random stream")],
+)
+def test_a_draw_that_was_changed_is_no_other_stream(
+    neuron: Case, cell_of: Callable[..., Cell], run_of: RunOf, architecture: Any, outcome: Outcome, told: str
 ) -> None:
-    """Really drawn otherwise, the seeds are compared as samples, and the stage is where they start."""
-    drawn = replace(neuron, steps=30, architecture=shifted)
-    theirs, ours = (train(cell_of(case), range(12), timed=False) for case in (replace(neuron, steps=30), drawn))
+    """Really drawn otherwise: what goes along with the baseline is paired with it, what does not is a sample."""
+    cells = [
+        cell_of(replace(neuron, steps=30, **given), probed=range(12)) for given in ({}, {"architecture": architecture})
+    ]
+    theirs, ours = (train(cell, range(12), timed=False) for cell in cells)
     found = of(judge(run_of(ours), {"cpu": run_of(theirs)}), Aspect.LOSS)
-    assert found.stage is Stage.INITIALISATION
-    assert found.sentence.startswith("another random stream")
+    assert (found.outcome, found.stage) == (outcome, Stage.INITIALISATION)
+    assert told in found.sentence
 
 
 @pytest.mark.parametrize("room", ["judge", "records"])

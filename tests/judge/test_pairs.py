@@ -86,6 +86,7 @@ def test_the_order_of_the_rows_is_nothing_to_the_pairs(
         curves=baseline.curves.sample(frac=1.0, random_state=order[0]),
         observations=baseline.observations,
         probes=baseline.probes,
+        first=baseline.first,
     )
     pairs = Pairs(straight.ours, shuffled)
     assert pairs.same("init_digest")
