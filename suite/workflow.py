@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
-from time import perf_counter
 
 from suite.case import Case
 from suite.cluster import Cluster
@@ -28,9 +27,6 @@ from suite.version import case_version
 
 DOCUMENTED = "documented"
 """What a run calls the folder of cases that comes with the suite."""
-
-MOMENT = 0.25
-"""Seconds between two writes to a run's folder, at least."""
 
 RUNS = Path("results/runs")
 BASELINES = Path("results/baselines")
@@ -66,29 +62,11 @@ def execute(task: Task, watch: Callable[[Sequence[Trial]], None]) -> Path:
     begin = Recorder.resume if task.resume else Recorder
     recorder = begin(task.folder, manifest_of(task), machine)
     with closing(train_plan(task.plan, task.settings, engine=task.engine, done=done_in(recorder.done))) as chunks:
-        for trials in _gathered(chunks):
+        for trials in chunks:
             recorder.append(trials)
             watch(trials)
     recorder.finish()
     return task.folder
-
-
-def _gathered(chunks: Iterable[list[Trial]]) -> Iterator[list[Trial]]:
-    """Gather what comes within a moment, since each write takes its time; an interruption loses nothing that came."""
-    waiting: list[Trial] = []
-    written = perf_counter()
-    try:
-        for trials in chunks:
-            waiting += trials
-            if perf_counter() - written >= MOMENT:
-                yield waiting
-                waiting, written = [], perf_counter()
-    except KeyboardInterrupt:
-        if waiting:
-            yield waiting
-        raise
-    if waiting:
-        yield waiting
 
 
 def manifest_of(task: Task) -> Manifest:
