@@ -58,7 +58,7 @@ class Recorder:
         self.folder, self.manifest = folder, manifest
         self.done: set[TrialKey] = set()
         for table in TABLES:
-            replace_text(folder / table.file, as_csv(table.empty()))
+            replace_text(folder / table.file, as_csv(table.empty))
         write_json(folder / MACHINE_FILE, machine)
         write_json(folder / MANIFEST_FILE, manifest)
 
@@ -139,7 +139,7 @@ def frames(run: str, trials: Sequence[Trial]) -> dict[str, pd.DataFrame]:
         ),
         TRIALS: {name: [getattr(t, name, None) for t in trials] for name in TRIALS.columns} | {"run": run},
     }
-    return {table.file: check(_frame(table, columns[table]), table, table.file) for table in TABLES}
+    return {table.file: _frame(table, columns[table]) for table in TABLES}
 
 
 def _about(trials: Sequence[Trial], rows: Sequence[int], **columns: Sequence[Any]) -> dict[str, Any]:
@@ -152,10 +152,14 @@ def _each(pairs: Sequence[tuple[Any, ...]], place: int) -> list[Any]:
 
 
 def _frame(table: Table, columns: Mapping[str, Any]) -> pd.DataFrame:
-    """Return a table of these columns, the schema's version before them."""
+    """Return a table of these columns, the schema's version before them.
+
+    Raises:
+        SuiteError: if a row does not fulfil the table's schema.
+    """
     whole = {**columns, "schema": SCHEMA_VERSION}
     frame = pd.DataFrame({name: whole[name] for name in table.columns})
-    return frame.astype(table.columns) if len(frame) else table.empty()
+    return check(frame.astype(table.columns), table, table.file) if len(frame) else table.empty
 
 
 def in_memory(manifest: Manifest, machine: Machine, trials: Sequence[Trial]) -> RunRecord:
@@ -168,7 +172,7 @@ def in_memory(manifest: Manifest, machine: Machine, trials: Sequence[Trial]) -> 
         curves=tables[CURVES.file],
         observations=tables[OBSERVATIONS.file],
         probes=tables[PROBES.file],
-        first=FIRST.empty(),
+        first=FIRST.empty,
     )
 
 
@@ -209,7 +213,7 @@ def read_run(folder: Path) -> RunRecord:
         curves=read_table(folder / CURVES.file, CURVES),
         observations=read_table(folder / OBSERVATIONS.file, OBSERVATIONS),
         probes=read_table(folder / PROBES.file, PROBES),
-        first=read_table(folder / FIRST.file, FIRST) if manifest.accepted else FIRST.empty(),
+        first=read_table(folder / FIRST.file, FIRST) if manifest.accepted else FIRST.empty,
     )
 
 
@@ -248,4 +252,4 @@ def write_verdicts(folder: Path, rows: Sequence[dict[str, str]]) -> None:
         SuiteError: if the folder cannot be written.
     """
     frame = _frame(VERDICTS, {name: [row[name] for row in rows] for name in VERDICTS.columns if name != "schema"})
-    replace_text(folder / VERDICTS.file, as_csv(check(frame, VERDICTS, VERDICTS.file)))
+    replace_text(folder / VERDICTS.file, as_csv(frame))

@@ -75,6 +75,7 @@ class Table:
         filled = SOME_TEXT if self.columns[name] in TEXTS and name not in self.blank else None
         return self.laws.get(name, filled)
 
+    @cached_property
     def empty(self) -> pd.DataFrame:
         """Return the table without a row."""
         return pd.DataFrame(columns=list(self.columns), dtype=TEXT).astype(self.columns)

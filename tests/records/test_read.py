@@ -95,7 +95,7 @@ def test_every_text_reads_back(scratch: Path, trial_of: Callable[..., Trial], ca
 def test_a_header_alone_is_a_table_without_a_row(scratch: Path) -> None:
     """A run that was interrupted before its first trial can be read."""
     scratch.write_text(HEADER)
-    pd.testing.assert_frame_equal(read_table(scratch, CURVES), CURVES.empty())
+    pd.testing.assert_frame_equal(read_table(scratch, CURVES), CURVES.empty)
 
 
 NUMBERS = [

@@ -46,7 +46,7 @@ def test_trials_hold_every_promised_column() -> None:
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: str(table.file))
 def test_a_table_without_a_row_fulfils_its_schema(table: Table) -> None:
     """A run that has not trained yet is no damaged run."""
-    empty = table.empty()
+    empty = table.empty
     assert list(empty.columns) == list(table.columns)
     assert check(empty, table, "here") is empty
 
