@@ -22,14 +22,14 @@ from click.testing import Result
 from torch import nn
 from torch.optim import SGD
 
-from suite import cli
+from suite import cli, trial
 from suite.cli import main
 from suite.records import read_run
 
 Invoke = Callable[..., Result]
 Write = Callable[[str, str], Path]
 
-CLOCKS = ("run", "train_seconds", "compile_seconds", "yardstick_seconds")
+CLOCKS = ("run", *trial.CLOCKS)
 SMALL = ("--cases", "cases", "--device", "cpu", "--dtype", "float64", "--mode", "eager", "--seeds", "8")
 
 EXPECTATIONS = {

@@ -28,7 +28,7 @@ from dask.sizeof import sizeof
 from distributed import Client, KilledWorker
 
 from suite import cluster as room
-from suite import engine
+from suite import engine, trial
 from suite.cluster import Cluster, Terms, faults, fulfil, source, terms_of
 from suite.discover import discover
 from suite.engine import Engine, nothing_done, train_plan
@@ -41,7 +41,7 @@ from suite.workflow import Task, execute
 Write = Callable[[str, str], Path]
 Invoke = Callable[..., Result]
 
-CLOCKS = ("run", "train_seconds", "compile_seconds", "yardstick_seconds")
+CLOCKS = ("run", *trial.CLOCKS)
 SMALL = ("--cases", "cases", "--device", "cpu", "--dtype", "float64", "--mode", "eager", "--seeds", "30")
 
 WAITING = """

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim import SGD
 
 from suite.case import Case, by_name, fixed
-from suite.draw import batch, draw, generators_kept, optimizer_for
+from suite.draw import batch, draw, generators_kept, is_drawn, optimizer_for
 
 SEEDS = st.integers(0, 2**64 - 1)
 
@@ -190,3 +190,25 @@ def test_an_optimizer_gets_parameters_or_named_parameters() -> None:
     optimizer_for(replace(plain, optimizer=by_name(_Optimizer)), network.named_parameters())
     assert [id(p) for p in got[0]] == [id(network.weight), id(network.bias)]
     assert [(name, id(p)) for name, p in got[1]] == [("weight", id(network.weight)), ("bias", id(network.bias))]
+
+
+def zeros() -> nn.Module:
+    """Build a layer whose random weights are set to zero."""
+    layer = nn.Linear(2, 1)
+    for value in layer.parameters():
+        nn.init.zeros_(value)
+    return layer
+
+
+@pytest.mark.parametrize(("architecture", "drawn"), [(partial(nn.Linear, 2, 1), True), (zeros, False)])
+def test_a_start_is_drawn_if_two_in_turn_differ(architecture: Callable[[], nn.Module], drawn: bool) -> None:
+    """Numbers that are drawn and thrown away draw no start; generators are kept."""
+    before = generator_states()
+    assert is_drawn(case_of(architecture)) is drawn
+    assert generator_states() == before
+
+
+def test_a_start_is_drawn_even_if_seeds_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then all seeds start alike, which must not look as if they were meant to."""
+    monkeypatch.setattr("suite.draw._seed_torch", lambda _seed: torch.default_generator.manual_seed(1))
+    assert is_drawn(case_of(partial(nn.Linear, 2, 1)))

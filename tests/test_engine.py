@@ -8,6 +8,7 @@ from functools import partial
 from itertools import chain
 from math import isnan
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,8 +25,10 @@ from suite.engine import Engine, check_engine, chop, done_in, nothing_done, pars
 from suite.errand import Chunk
 from suite.errors import SuiteError
 from suite.machine import Settings
-from suite.plan import REFERENCE_SEEDS, Cell, Plan, make_plan
-from suite.trial import Trial
+from suite.plan import FOLLOWED_STEPS, REFERENCE_SEEDS, REFERENCE_STEPS, Cell, Plan, make_plan
+from suite.trial import CLOCKS, Trial
+
+NO_CLOCKS: dict[str, Any] = dict.fromkeys(CLOCKS, 0.0)
 
 Write = Callable[[str, str], Path]
 
@@ -44,10 +47,7 @@ def plan(write: Write, case_text: str) -> Plan:
 def trained(plan: Plan, how: Engine = Engine.INLINE) -> dict[Key, Trial]:
     """Train the whole plan and return what each seed left, the clocks' readings set to nothing."""
     chunks = train_plan(plan, Settings(), engine=how, done=nothing_done)
-    return {
-        key_of(trial): replace(trial, train_seconds=0.0, compile_seconds=0.0, yardstick_seconds=0.0)
-        for trial in chain(*chunks)
-    }
+    return {key_of(trial): replace(trial, **NO_CLOCKS) for trial in chain(*chunks)}
 
 
 def key_of(trial: Trial) -> Key:
@@ -121,6 +121,20 @@ def test_parting_loses_no_seed(sizes: list[tuple[int, int]], done: set[int]) -> 
     assert all(len(c.seeds) == 1 or len(c.seeds) * c.cell.case.steps <= budget for c in alone)
 
 
+def test_the_first_seed_of_a_short_cell_is_followed(neuron: Case) -> None:
+    """By itself, for more steps and not timed; the others are timed, as many as a cell's are."""
+    plan = make_plan([replace(neuron, steps=5_000)], dtypes=("float32",))
+    alone, together = split(list(chop(plan, nothing_done)))
+    assert [(chunk.cell.followed, chunk.cell.steps, chunk.seeds) for chunk in alone] == [
+        (False, REFERENCE_STEPS, tuple(range(1, REFERENCE_SEEDS)))
+    ]
+    followed, ensemble = together
+    assert (followed.cell.followed, followed.cell.steps, followed.seeds) == (True, FOLLOWED_STEPS, (0,))
+    assert (ensemble.cell.mode, ensemble.seeds) == ("ensemble", tuple(range(100)))
+    left = list(chop(plan, lambda cell, seed: cell.mode == "eager" and seed < 3))
+    assert [chunk.seeds for chunk in left if chunk.cell.mode == "eager"] == [tuple(range(3, REFERENCE_SEEDS))]
+
+
 def a_cell(steps: int, seeds: int) -> Cell:
     """Make a cell of so many steps and seeds; they begin at seven."""
     case = Case(
@@ -182,10 +196,7 @@ def test_an_ensemble_leaves_the_same_rows_in_worker_processes(write: Write, case
     """Both modes of a default plan are trained by either engine to the same rows, clocks apart."""
     plan = make_plan(load(write("three.py", case_text)), seeds=range(20), dtypes=("float32",))
     here, elsewhere = (
-        {
-            (t.mode, t.seed): replace(t, train_seconds=0.0, compile_seconds=0.0, yardstick_seconds=0.0)
-            for t in chain(*chunks)
-        }
+        {(t.mode, t.seed): replace(t, **NO_CLOCKS) for t in chain(*chunks)}
         for how in Engine
         for chunks in [train_plan(plan, Settings(), engine=how, done=nothing_done)]
     )

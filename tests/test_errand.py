@@ -27,9 +27,10 @@ def plan(write: Write, case_text: str) -> Plan:
 
 def test_a_cell_is_found_again_in_another_process(plan: Plan) -> None:
     """A chunk that travels by file and name arrives as the cell that it was, with the seeds of the chunk."""
-    for cell in plan.cells:
+    for planned in plan.cells:
+        cell = replace(planned, probed=(0, 5))
         there = Errand.of(Chunk(cell=cell, seeds=(4, 5))).cell()
-        assert replace(there, case=cell.case) == replace(cell, seeds=(4, 5))
+        assert replace(there, case=cell.case) == replace(cell, seeds=(4, 5), probed=(5,))
         assert (there.case.name, there.case.file, there.case.steps) == (
             cell.case.name,
             cell.case.file,
@@ -75,3 +76,9 @@ def test_a_documented_case_travels_to_wherever_they_lie(write: Write, monkeypatc
     moved = write("there/guide/relu.py", Path(case.file).read_text(encoding="utf-8"))
     monkeypatch.setattr(errand_module, "documented", lambda: moved.parent.parent)
     assert (errand.file, errand.cell().case.file) == ("guide/relu.py", str(moved))
+
+
+def test_a_followed_reference_stays_one(plan: Plan) -> None:
+    """How many steps it is trained for travels with it."""
+    cell = replace(plan.cells[0], short=True, followed=True)
+    assert Errand.of(Chunk(cell=cell, seeds=(0,))).cell().steps == cell.steps

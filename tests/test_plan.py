@@ -16,6 +16,8 @@ from suite.errors import SuiteError
 from suite.expect import final_loss
 from suite.plan import (
     DTYPES,
+    FOLLOWED_STEPS,
+    PROBED_SEEDS,
     REFERENCE_SEEDS,
     REFERENCE_STEPS,
     SEED_LIMIT,
@@ -101,6 +103,27 @@ def test_a_short_cell_trains_fewer_steps_and_expects_nothing(neuron: Case) -> No
     assert whole.trained is whole.case is short.case is long
     assert short.version == whole.version
     assert replace(short, case=replace(long, steps=3)).steps == 3
+    followed = replace(short, followed=True)
+    assert (followed.steps, followed.trained.expect) == (FOLLOWED_STEPS, ())
+    assert replace(followed, case=replace(long, steps=3)).steps == 3
+
+
+@pytest.mark.parametrize(
+    ("modes", "probing"),
+    [
+        (None, {"ensemble"}),
+        (("eager",), {"eager"}),
+        (("eager", "compiled"), {"compiled"}),
+        (("ensemble", "compiled"), {"ensemble"}),
+    ],
+)
+def test_one_cell_of_a_case_is_probed(neuron: Case, modes: tuple[str, ...] | None, probing: set[str]) -> None:
+    """Its first seeds, in one mode: together rather than one by one."""
+    cells = make_plan([neuron], dtypes=["float32"], seeds=range(5, 105), modes=modes).cells
+    assert {cell.mode for cell in cells if cell.probed} == probing
+    assert [cell.probed for cell in cells if cell.probed] == [range(5, 5 + PROBED_SEEDS)]
+    (few,) = make_plan([neuron], dtypes=["float32"], seeds=range(3), modes=["eager"]).cells
+    assert few.probed == range(3)
 
 
 def test_what_was_skipped_is_kept(neuron: Case) -> None:

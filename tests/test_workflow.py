@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from suite import engine, workflow
+from suite import engine, trial, workflow
 from suite.discover import Collection, discover, documented
 from suite.engine import Engine
 from suite.machine import Settings
@@ -22,7 +22,7 @@ from suite.workflow import DOCUMENTED, Task, execute, manifest_of, new_folder, u
 Write = Callable[[str, str], Path]
 TaskOf = Callable[..., Task]
 
-CLOCKS = ("run", "train_seconds", "compile_seconds", "yardstick_seconds")
+CLOCKS = ("run", *trial.CLOCKS)
 """The columns of ``trials.csv`` in which two runs of the same may differ."""
 
 EXPECTING = "steps=3,\n    expect=[parameter('weight', low=0.0).shows('Q1'), rate(untrained('weight'), 0, 0.1)],"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import dropwhile, pairwise
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -23,8 +23,8 @@ from suite.train.prepare import Bench, prepare
 from suite.train.probe import Kicks, distances
 from suite.trial import DISTURBED, Distance, Trial
 
-ATTEMPTS = 3
-"""How often a seed is trained until nothing disturbs its time; one more attempt is taken as it is."""
+REPEATS = 3
+"""How often at most a seed is trained again, because something disturbed its time."""
 WARM_UP_STEPS = 20
 """Steps of a throw-away network before anything is timed."""
 
@@ -102,17 +102,16 @@ def _attempt(bench: Bench, seed: int, *, timed: bool) -> Path | str:
     What is timed is trained again, a few times at most, if something else had the processor meanwhile.
     """
     try:
-        paths = (follow(bench, seed) for _ in range(ATTEMPTS if timed else 1))
-        path = next(dropwhile(_was_disturbed, paths), None) or follow(bench, seed)
+        path = follow(bench, seed)
+        for _ in range(REPEATS if timed else 0):
+            if not path.waiting > DISTURBED:
+                break
+            path = follow(bench, seed)
     except Exception as error:
         return told(error)
     if timed:
         path.yardstick = yardstick_seconds(path.seconds)
     return path
-
-
-def _was_disturbed(path: Path) -> bool:
-    return path.waiting > DISTURBED
 
 
 def _twin(bench: Bench, seeds: Sequence[int]) -> Trajectories:

@@ -136,7 +136,8 @@ def projections(stacked: Stacked) -> list[float]:
     What a norm does not see, as a sign or an order, it does.
     """
     flat = np.column_stack([numbers(tensor).reshape(len(tensor), -1) for tensor in stacked.values()])
-    return [float(value) for value in flat @ np.cos(np.arange(1.0, flat.shape[1] + 1.0))]
+    weighed = flat * np.cos(np.arange(1.0, flat.shape[1] + 1.0))  # a product of matrices would depend on their height
+    return [float(value) for value in weighed.sum(axis=1)]
 
 
 def numbers(tensor: Tensor) -> Array:

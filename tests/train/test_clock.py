@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Iterator
 from itertools import count
+from time import sleep
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from suite.train.clock import (
     MOST_REPEATS,
     YARDSTICK_ROUNDS,
     YARDSTICK_SHARE,
+    Stopwatch,
     collector_paused,
     synchronise,
     yardstick,
@@ -97,3 +100,25 @@ def test_only_an_accelerator_is_waited_for(monkeypatch: pytest.MonkeyPatch, devi
     monkeypatch.setattr(torch.accelerator, "synchronize", waited.append)
     synchronise(torch.device(device))
     assert waited == [torch.device(device)] * waits
+
+
+def test_a_stopwatch_tells_how_long_something_else_had_the_processor() -> None:
+    """Sleeping is waiting; working is not."""
+    cpu = torch.device("cpu")
+    asleep = Stopwatch(cpu)
+    sleep(0.05)
+    seconds, share = asleep.stop()
+    assert seconds >= 0.05
+    assert 0.5 < share <= 1.0
+    shares = []
+    for _ in range(20):
+        working = Stopwatch(cpu)
+        yardstick()
+        shares.append(working.stop()[1])
+    assert 0.0 <= min(shares) < 0.5
+
+
+def test_a_device_that_works_by_itself_has_no_such_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process waits for it, not for the processor."""
+    monkeypatch.setattr("suite.train.clock.synchronise", lambda _device: None)
+    assert math.isnan(Stopwatch(torch.device("cuda")).stop()[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,9 @@ from suite.expect import final_loss, same_as
 from suite.plan import DTYPES, Cell, make_plan
 from suite.train import compiled, eager, ensemble
 from suite.train.suited import suited
-from suite.trial import Trial
+from suite.trial import CLOCKS, Trial
+
+NO_CLOCKS: dict[str, Any] = dict.fromkeys(CLOCKS, 0.0)
 
 MakeCell = Callable[..., Cell]
 
@@ -48,10 +51,7 @@ def losses(trial: Trial) -> list[float]:
 
 def bits(trials: Iterable[Trial]) -> dict[int, Trial]:
     """Return trials by seed, without what depends on their company."""
-    return {
-        t.seed: replace(t, train_seconds=0.0, compile_seconds=0.0, yardstick_seconds=0.0, seeds_together=1)
-        for t in trials
-    }
+    return {t.seed: replace(t, **NO_CLOCKS, seeds_together=1) for t in trials}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

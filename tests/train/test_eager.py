@@ -23,11 +23,14 @@ from suite.case import Case, by_name, fixed
 from suite.draw import generators_kept
 from suite.expect import fact, final_loss, gradients_kept, measured, output, parameter, same_as, unchanged, untrained
 from suite.plan import DTYPES, REFERENCE_STEPS, Cell
-from suite.train import eager
+from suite.train import clock, eager
+from suite.train.clock import Stopwatch
 from suite.train.eager import WARM_UP_STEPS, one_step, train
 from suite.train.leave import NO_DIGEST, digests, marks, norms
 from suite.train.prepare import dtype_of
-from suite.trial import Status, Trial
+from suite.trial import CLOCKS, Status, Trial
+
+NO_CLOCKS: dict[str, Any] = dict.fromkeys(CLOCKS, 0.0)
 
 MakeCell = Callable[..., Cell]
 DEVICES = [
@@ -102,7 +105,7 @@ def by_hand(case: Case, dtype: str, seed: int) -> ByHand:
 
 def untimed(trials: Iterable[Trial]) -> list[str]:
     """Return the trials without their times, which alone may differ, as text: there a NaN equals itself."""
-    return [repr(replace(trial, train_seconds=0.0, compile_seconds=0.0, yardstick_seconds=0.0)) for trial in trials]
+    return [repr(replace(trial, **NO_CLOCKS)) for trial in trials]
 
 
 @pytest.mark.parametrize("case", [NEURON, DEEP], ids=["neuron", "deep"])
@@ -197,6 +200,21 @@ def test_a_short_cell_is_the_beginning_of_the_whole(cell_of: MakeCell) -> None:
             long.update_digest,
         )
         assert short.final_loss == by_hand(replace(NEURON, steps=REFERENCE_STEPS), "float64", short.seed).final_loss
+
+
+def test_what_is_timed_under_disturbance_is_trained_again(cell_of: MakeCell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until it has the processor to itself, a few times at most; what is not timed is taken as it is."""
+    shares = iter([0.5, 0.06, 0.05, 0.9, 0.9, 0.9, 0.8, 0.7])
+    stopped = Stopwatch.stop
+
+    def stop(self: Stopwatch) -> tuple[float, float]:
+        return stopped(self)[0], next(shares)
+
+    monkeypatch.setattr(Stopwatch, "stop", stop)
+    first, second = train(cell_of(NEURON), range(2))
+    (third,) = train(cell_of(NEURON), [2], timed=False)
+    assert [trial.waiting_share for trial in (first, second, third)] == [0.05, 0.8, 0.7]
+    assert list(shares) == []
 
 
 class _Dropping(nn.Module):
@@ -481,8 +499,9 @@ def test_each_trial_is_timed_with_its_own_yardstick(cell_of: MakeCell, monkeypat
 def test_the_clock_is_read_when_the_device_has_finished(cell_of: MakeCell, monkeypatch: pytest.MonkeyPatch) -> None:
     """The device is waited for after the warm-up and before each reading: at the start and at the end of a trial."""
     events: list[str] = []
-    monkeypatch.setattr(eager, "synchronise", lambda _: events.append("wait"))
-    monkeypatch.setattr(eager, "perf_counter", lambda: float(events.append("read") or len(events)))  # type: ignore[func-returns-value]
+    for room in (eager, clock):
+        monkeypatch.setattr(room, "synchronise", lambda _: events.append("wait"))
+    monkeypatch.setattr(clock, "perf_counter", lambda: float(events.append("read") or len(events)))  # type: ignore[func-returns-value]
     (trial,) = train(cell_of(NEURON), [0], timed=False)
     assert events == ["wait", "wait", "read", "wait", "read"]
     assert trial.train_seconds == 2.0
@@ -507,7 +526,7 @@ def test_a_throw_away_network_is_trained_first(
     """A few steps, no more than a trial has, warm up once a cell, and the collector is off in every step."""
     monkeypatch.setattr(Counting, "steps", 0)
     case = replace(NEURON, optimizer=partial(Counting, lr=0.1), steps=steps)
-    assert [trial.status for trial in train(cell_of(case), range(3))] == [Status.OK] * 3
+    assert [trial.status for trial in train(cell_of(case), range(3), timed=False)] == [Status.OK] * 3
     assert Counting.steps == warm_up + 3 * steps
 
 

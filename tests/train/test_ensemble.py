@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,9 @@ from suite.case import Case, Stepper, by_name, fixed
 from suite.expect import fact, final_loss, gradients_kept, output, parameter, same_as, untrained
 from suite.plan import DTYPES, Cell
 from suite.train import eager, ensemble
-from suite.trial import Status, Trial
+from suite.trial import CLOCKS, Status, Trial
+
+NO_CLOCKS: dict[str, Any] = dict.fromkeys(CLOCKS, 0.0)
 
 MakeCell = Callable[..., Cell]
 
@@ -99,10 +102,7 @@ def test_a_seed_keeps_its_bits_in_any_company(dtype: str, cell_of: MakeCell) -> 
     """Alone, among few, or past the end of a block of lanes: a seed's record is the same, times apart."""
 
     def bits(trials: Iterable[Trial]) -> dict[int, Trial]:
-        return {
-            t.seed: replace(t, train_seconds=0.0, compile_seconds=0.0, yardstick_seconds=0.0, seeds_together=1)
-            for t in trials
-        }
+        return {t.seed: replace(t, **NO_CLOCKS, seeds_together=1) for t in trials}
 
     cell = cell_of(replace(CURVE, expect=[final_loss(low=0.0)]), dtype=dtype)
     many = bits(ensemble.train(cell, range(130)))

@@ -22,7 +22,9 @@ from suite.train import compiled, eager, ensemble
 from suite.train.leave import marks
 from suite.train.prepare import dtype_of
 from suite.train.probe import Kicks, moved
-from suite.trial import GRADIENT, LOSS, UPDATE, Trial
+from suite.trial import CLOCKS, GRADIENT, LOSS, UPDATE, Trial
+
+NO_CLOCKS: dict[str, Any] = dict.fromkeys(CLOCKS, 0.0)
 
 MakeCell = Callable[..., Cell]
 
@@ -85,7 +87,7 @@ def test_a_probe_changes_nothing_of_the_trials(cell_of: MakeCell, train: Callabl
     """All that is recorded of a seed is as without it."""
 
     def recorded(trials: list[Trial]) -> list[Trial]:
-        return [replace(t, train_seconds=0.0, yardstick_seconds=0.0, compile_seconds=0.0, distances=()) for t in trials]
+        return [replace(t, **NO_CLOCKS, distances=()) for t in trials]
 
     plain = train(cell_of(CURVE, seeds=SEEDS), SEEDS)
     probed = train(cell_of(CURVE, seeds=SEEDS, probed=SEEDS[1:3]), SEEDS)
