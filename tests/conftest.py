@@ -18,9 +18,11 @@ from torch.optim import SGD
 from suite.case import Case, fixed
 from suite.cli import main
 from suite.expect import Clause
+from suite.judge.pairs import Pairs, by_cell
 from suite.machine import Device, Machine, Settings
 from suite.plan import Cell
-from suite.trial import PARTS, DeclaredCase, Manifest, PlannedCell, Status, Trial
+from suite.records import in_memory
+from suite.trial import PARTS, DeclaredCase, Manifest, PlannedCell, RunRecord, Status, Trial
 
 # The same examples in every run, however slow the machine: a red test is never the luck of the draw.
 settings.register_profile("suite", deadline=None, derandomize=True)
@@ -169,6 +171,27 @@ def manifest_of() -> Callable[..., Manifest]:
             "complete": True,
         }
         return Manifest(**(fields | given))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def run_of(manifest_of: Callable[..., Manifest], machine: Machine) -> Callable[..., RunRecord]:
+    """Make a run that holds these trials, on the tests' machine unless another is given."""
+
+    def make(trials: Sequence[Trial], *, on: Machine = machine, **given: Any) -> RunRecord:
+        return in_memory(manifest_of(trials, **given), on, trials)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def pairs_of(run_of: Callable[..., RunRecord]) -> Callable[..., Pairs]:
+    """Put the trials of one cell beside those of its baseline."""
+
+    def make(ours: Sequence[Trial], theirs: Sequence[Trial]) -> Pairs:
+        (mine,), (yours,) = (by_cell(run_of(trials)).values() for trials in (ours, theirs))
+        return Pairs(mine, yours)
 
     return make
 

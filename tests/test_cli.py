@@ -12,11 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pandas as pd
 import pytest
 from click.testing import Result
 from torch import nn
@@ -24,13 +26,16 @@ from torch.optim import SGD
 
 from suite import cli, trial
 from suite.cli import main
-from suite.records import read_run
+from suite.discover import discover
+from suite.judge import judge
+from suite.records import find_baselines, read_run
+from suite.workflow import planned_again, timed_again
 
 Invoke = Callable[..., Result]
 Write = Callable[[str, str], Path]
 
 CLOCKS = ("run", *trial.CLOCKS)
-SMALL = ("--cases", "cases", "--device", "cpu", "--dtype", "float64", "--mode", "eager", "--seeds", "8")
+SMALL = ("--cases", "cases", "--device", "cpu", "--dtype", "float64", "--mode", "eager", "--seeds", "12")
 
 EXPECTATIONS = {
     0: "parameter('weight', at_start=True, low=-1.0, high=1.0)",
@@ -117,8 +122,9 @@ def test_threads_are_part_of_the_fingerprint(cases: Path, invoke: Invoke) -> Non
 
 
 @pytest.fixture
-def accepted(cases: Path, invoke: Invoke) -> Path:
-    """Train the cases and accept them as the baseline."""
+def accepted(cases: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Train the cases and accept them as the baseline, on a machine whose other work is nothing to the verdicts."""
+    monkeypatch.setattr("suite.judge.time.SLOWER", 1000.0)
     assert invoke("run", *SMALL, "--out", "before").exit_code == 0
     assert invoke("accept", "before", "--reason", "the first").exit_code == 0
     return Path("before")
@@ -215,6 +221,35 @@ def test_a_run_can_be_the_baseline_of_another(accepted: Path, invoke: Invoke) ->
     """A run folder given as --baseline is compared with, without being accepted."""
     invoke("run", *SMALL, "--out", "after")
     assert invoke("compare", "after", "--baseline", "before").exit_code == 0
+
+
+def test_what_looks_slower_is_timed_again(accepted: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --again, here and now; a time that was bad luck once is none then, and a real one is one still."""
+    invoke("run", *SMALL, "--out", "after")
+    unlucky = pd.read_csv("after/trials.csv", dtype=str)
+    unlucky["train_seconds"] = (unlucky["train_seconds"].astype(float) * 1e9).map(repr)
+    unlucky.to_csv("after/trials.csv", index=False)
+    assert invoke("compare", "after").exit_code == 1
+    done = invoke("compare", "after", "--again")
+    assert done.exit_code == 0
+    with Path("after/verdicts.csv").open(encoding="utf-8", newline="") as stream:
+        times = [row["sentence"] for row in csv.DictReader(stream) if row["aspect"] == "time"]
+    assert len(times) == 3
+    assert all("; timed again: " in sentence for sentence in times)
+    monkeypatch.setattr("suite.train.clock.yardstick", lambda: None)
+    assert invoke("compare", "after", "--again").exit_code == 1
+
+
+def test_a_run_of_another_machine_is_not_timed_again(accepted: Path, invoke: Invoke) -> None:
+    """Nor one whose case is another by now: what would be timed is not what was."""
+    invoke("run", *SMALL, "--out", "after")
+    run, (neuron,) = read_run(Path("after")), discover([Path("cases/neuron.py")]).cases
+    slow = [v for v in judge(run, find_baselines(Path("results/baselines"))) if v.aspect == "time"]
+    assert timed_again(replace(run, machine=replace(run.machine, cores=99)), slow) is None
+    assert {cell.case.name for cell in planned_again(run, lambda _cell: True).cells} == {"leaky", "neuron"}
+    file = Path(neuron.file)
+    file.write_text(file.read_text(encoding="utf-8").replace("lr=0.1", "lr=0.2"), encoding="utf-8")
+    assert {cell.case.name for cell in planned_again(run, lambda _cell: True).cells} == {"leaky"}
 
 
 def test_accept_says_where_and_keeps_why(accepted: Path, invoke: Invoke) -> None:
@@ -422,7 +457,7 @@ def test_a_run_that_had_not_begun_is_not_resumed(cases: Path, invoke: Invoke, mo
     printed = shlex.split(done.stderr.partition("complete it with: ")[2])
     assert "--resume" not in printed
     assert invoke(*printed[1:]).exit_code == 0
-    assert len(rows_of(Path(printed[printed.index("--out") + 1]))) == 2 * 8
+    assert len(rows_of(Path(printed[printed.index("--out") + 1]))) == 2 * 12
 
 
 def test_ctrl_c_anywhere_is_no_verdict(cases: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,7 +60,7 @@ def test_runs_are_accepted_compared_and_tabulated_without_torch(
     tmp_path: Path, machine: Machine, trial_of: Callable[..., Trial], manifest_of: Callable[..., Manifest]
 ) -> None:
     """Someone who has neither torch nor the case files can judge a run that was trained elsewhere."""
-    trials = [trial_of(seed) for seed in range(3)]
+    trials = [trial_of(seed) for seed in range(20)]
     cpu = replace(machine, devices={"cpu": machine.devices["cpu"]})
     recorder = Recorder(tmp_path / "run", manifest_of(trials), cpu)
     recorder.append(trials)

@@ -77,7 +77,7 @@ def test_bench_runs_compares_and_prints(session: Recording) -> None:
     noxfile.bench(session.nox())
     assert session.commands == [
         ["suite", "run", "--engine", "processes", "--out", "here"],
-        ["suite", "compare", "here"],
+        ["suite", "compare", "here", "--again"],
         ["suite", "table", "here"],
     ]
 
@@ -89,7 +89,7 @@ def test_bench_passes_arguments_on(session: Recording) -> None:
     noxfile.bench(session.nox())
     run, compare, table = session.commands
     assert run[6:] == ["relu", "--seeds", "20:30", "--device=cpu", "x*"]
-    assert compare[3:] == ["--baseline", "old", "--report", "a.md", "--report", "b.json", "--strict"]
+    assert compare[3:] == ["--again", "--baseline", "old", "--report", "a.md", "--report", "b.json", "--strict"]
     assert table[3:] == []
 
 

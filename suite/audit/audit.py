@@ -18,6 +18,7 @@ from suite.audit.train import (
     Remains,
     audit_plan,
     record,
+    timed_errands,
     timed_plan,
     train_elsewhere,
     train_with,
@@ -138,7 +139,7 @@ def audit(
         for order in (range(1, repeats + 1) if planted is UNCHANGED else (0,))
     ]
     findings = []
-    for finding in chain(side_by_side(collection, attempts, seeds), alone(collection, clocked, seeds)):
+    for finding in chain(side_by_side(collection, attempts, seeds), alone(collection, clocked)):
         watch(finding)
         findings.append(finding)
     return sorted(findings, key=lambda finding: chosen.index(finding.planted))
@@ -162,12 +163,12 @@ def side_by_side(collection: Collection, attempts: Sequence[Attempt], seeds: ran
             yield found(attempted.planted, record(collection, plan, remains), baseline)
 
 
-def alone(collection: Collection, chosen: Sequence[Fault | Control], seeds: range) -> Iterator[Finding]:
+def alone(collection: Collection, chosen: Sequence[Fault | Control]) -> Iterator[Finding]:
     """Judge what is a matter of time, one after the other, in this process."""
     if not chosen:
         return
-    plan = timed_plan(collection, seeds)
-    errands = Attempt(planted=UNCHANGED).errands(plan)
+    plan = timed_plan(collection)
+    errands = timed_errands(plan)
     baseline = record(collection, plan, train_with(UNCHANGED.name, errands, timed=True))
     for planted in chosen:
         left = train_with(planted.name, errands, timed=True)

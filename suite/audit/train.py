@@ -16,7 +16,7 @@ from suite.audit.fault import Control, Fault
 from suite.audit.faults import FAULTS
 from suite.case import Case
 from suite.discover import Collection
-from suite.engine import Engine, chop, nothing_done
+from suite.engine import Engine, chop, nothing_done, split
 from suite.errand import Chunk, Errand, train_here
 from suite.machine import Machine, Settings, fingerprint
 from suite.plan import EAGER, Cell, Plan, make_plan
@@ -36,7 +36,6 @@ CASES = (
     "square_n10",
 )
 """Few, cheap, and different: each fault changes what at least one of them computes."""
-TIMED_CASES = ("single_neuron", "leaky_relu", "hidden_layer")
 DTYPES = ("float32", "bfloat16")
 IN_DOUBLE = ("hidden_layer",)
 """Cases that are trained in float64, too."""
@@ -57,11 +56,16 @@ def audit_plan(collection: Collection, seeds: range = SEEDS) -> Plan:
     return Plan(cells=tuple(cell for cell in plan.cells if _worth_while(cell)))
 
 
-def timed_plan(collection: Collection, seeds: range = SEEDS) -> Plan:
-    """Return the cells whose times are judged."""
-    cases = _cases(collection, TIMED_CASES)
-    plan = make_plan(cases, seeds=seeds, devices=(DEVICE,), dtypes=DTYPES[:1], modes=(EAGER,))
-    return Plan(cells=tuple(replace(cell, seeds=cell.seeds[:20]) for cell in plan.cells))
+def timed_plan(collection: Collection) -> Plan:
+    """Return the cells whose times are judged: all that a run times, since a little shows only in many."""
+    plan = make_plan(collection.cases, devices=(DEVICE,))
+    return Plan(cells=tuple(cell for cell in plan.cells if cell.short))
+
+
+def timed_errands(plan: Plan) -> list[Errand]:
+    """Return what is timed of a plan, in order."""
+    alone, _ = split(list(chop(plan, nothing_done)))
+    return [Errand.of(chunk) for chunk in alone]
 
 
 def _cases(collection: Collection, names: Sequence[str]) -> list[Case]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,14 +46,14 @@ class Times:
 
     def verdicts(self, timed: Sequence[tuple[PlannedCell, Pairs]]) -> Iterator[Verdict]:
         """Judge each cell that was timed, and all those of each device together."""
-        ratios: dict[str, list[tuple[Array, Array, Array]]] = {}
+        ratios: dict[str, list[tuple[Array, Array, Array, Array]]] = {}
         for cell, pairs in timed:
             differs = self._differs(cell.device)
             if differs:
                 judgement = Judgement(outcome=Outcome.INCOMPARABLE, sentence=f"times of another machine: {differs}")
             else:
-                first, again = log_ratios(pairs), self._again(cell, pairs)
-                ratios.setdefault(cell.device, []).append((first, again, log_ratios(pairs.with_first())))
+                first, again = self._twice(cell, pairs)
+                ratios.setdefault(cell.device, []).append((first, again, *self._twice(cell, pairs.with_first())))
                 judgement = judge_time(first, again, alpha=self.alpha)
             yield verdict_of(cell, Aspect.TIME, judgement)
         for device, cells in ratios.items():
@@ -65,16 +65,17 @@ class Times:
         baseline = self.baselines[device_type(device)]
         return differences(self.run.machine.timing_facts(device), baseline.machine.timing_facts(device))
 
-    def _again(self, cell: PlannedCell, pairs: Pairs) -> Array:
-        tables = self.again.get(key_of(cell))
-        return log_ratios(Pairs(tables, pairs.baseline)) if tables else np.empty(0)
+    def _twice(self, cell: PlannedCell, pairs: Pairs) -> tuple[Array, Array]:
+        """Return a cell's ratios, and those of the second time, if there was one."""
+        again = self.again.get(key_of(cell))
+        return log_ratios(pairs), log_ratios(replace(pairs, ours=again)) if again else np.empty(0)
 
-    def _together(self, device: str, cells: Sequence[tuple[Array, Array, Array]]) -> Verdict:
+    def _together(self, device: str, cells: Sequence[tuple[Array, Array, Array, Array]]) -> Verdict:
         """Judge all cells of a device; a second time only if every one of them was timed again."""
-        first, again, crept = (np.concatenate(side) for side in zip(*cells, strict=True))
-        whole = all(len(second) for _, second, _ in cells)
+        first, again, crept, crept_again = (np.concatenate(side) for side in zip(*cells, strict=True))
+        whole = all(len(second) for _, second, *_ in cells)
         judgement = judge_time(first, again if whole else None, alpha=self.alpha, cells=len(cells))
-        creep = judge_time(crept, None, alpha=self.alpha, cells=len(cells))
+        creep = judge_time(crept, crept_again if whole else None, alpha=self.alpha, cells=len(cells))
         if judgement.outcome is Outcome.PASS and creep.outcome is Outcome.REGRESSED:
             sentence = f"{judgement.sentence}; but since it was first accepted: {creep.sentence}"
             judgement = Judgement(outcome=Outcome.REGRESSED, sentence=sentence)

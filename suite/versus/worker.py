@@ -104,7 +104,9 @@ def clock(request: Request) -> float:
 def _errand(request: Request) -> Errand:
     from suite.errand import Errand
 
-    return Errand(**{**request["errand"], "seeds": tuple(request["errand"]["seeds"])})
+    given: dict[str, Any] = request["errand"]
+    fields: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in given.items()}
+    return Errand(**fields)
 
 
 @cache

@@ -175,7 +175,7 @@ def test_nothing_is_left_beside_the_baselines(tmp_path: Path, run_of: Callable[.
     for _ in range(2):
         accept(run_of(CPU), tmp_path / "baselines", reason=REASON, who="Ada")
     assert names(tmp_path / "baselines") == ["cpu"]
-    files = ["curves.csv", "machine.json", "observations.csv", "run.json", "trials.csv"]
+    files = ["curves.csv", "first.csv", "machine.json", "observations.csv", "probes.csv", "run.json", "trials.csv"]
     assert names(tmp_path / "baselines" / "cpu") == files
 
 
@@ -311,3 +311,47 @@ def test_a_place_that_cannot_be_read_is_one_line(tmp_path: Path, run_of: Callabl
         find_baselines(place)
     assert caught.value.faults == told
     assert refused(run_of(CPU), place) == told
+
+
+def timed(run: RunRecord, seconds: float) -> RunRecord:
+    """Return the run as it would be, had each trial taken so long."""
+    return replace(run, trials=run.trials.assign(train_seconds=seconds))
+
+
+def first_seconds(folder: Path) -> dict[str, float]:
+    """Return what was timed first, by dtype."""
+    rows = find_baselines(folder)["cpu"].first
+    return dict(zip(rows["dtype"].astype(str), rows["train_seconds"], strict=True))
+
+
+def test_a_baseline_keeps_what_was_timed_first(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+    """However often another is accepted; a cell that is new is timed first then, and one that went is forgotten."""
+    for seconds, cells in ((1.0, [CPU]), (2.0, [CPU, HALF]), (3.0, [CPU, HALF])):
+        accept(timed(run_of(*cells), seconds), tmp_path, reason=REASON, who="Ada")
+    assert first_seconds(tmp_path) == {"float64": 1.0, "float16": 2.0}
+    accept(timed(run_of(HALF), 4.0), tmp_path, reason=REASON, who="Ada", drop=True)
+    assert first_seconds(tmp_path) == {"float16": 2.0}
+
+
+@pytest.mark.parametrize("changed", ["case", "machine"])
+def test_what_computes_something_else_is_timed_anew(
+    tmp_path: Path, run_of: Callable[..., RunRecord], machine: Machine, changed: str
+) -> None:
+    """Another version of a case, or another machine, has no time in common with the first."""
+    accept(timed(run_of(CPU), 1.0), tmp_path, reason=REASON, who="Ada")
+    run = timed(run_of(CPU), 2.0)
+    if changed == "machine":
+        run = replace(run, machine=replace(run.machine, python="CPython 9"))
+    else:
+        run = replace(run, trials=run.trials.assign(case_version="f" * 12).astype({"case_version": "category"}))
+    accept(run, tmp_path, reason=REASON, who="Ada")
+    assert first_seconds(tmp_path) == {"float64": 2.0}
+
+
+def test_what_was_not_timed_alone_is_no_first(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+    """Seeds that were trained in company, or together, have no time of their own."""
+    run = run_of(CPU)
+    untimed = run.trials.assign(yardstick_seconds=float("nan"))
+    accept(replace(run, trials=untimed), tmp_path, reason=REASON, who="Ada")
+    assert not first_seconds(tmp_path)
+    assert not len(run.first)

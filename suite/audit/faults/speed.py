@@ -14,8 +14,6 @@ from suite.judge import Aspect
 
 REMEMBERED = 9
 """Steps whose median is taken for a step's time: what comes between, as another network, is left out."""
-SEEN_FROM = 0.25
-"""A slowdown below this is not called one."""
 
 
 def slower(share: float) -> Plant:
@@ -49,8 +47,7 @@ def fault(share: float, modelled_on: str = "") -> Fault:
         plant=slower(share),
         aspect=Aspect.TIME,
         modelled_on=modelled_on,
-        beyond_reach="" if share > SEEN_FROM else f"a slowdown counts from {SEEN_FROM:.0%}",
     )
 
 
-FAULTS = (fault(0.5, "pytorch/pytorch#50636"), fault(0.25), fault(0.1), fault(0.05, "pytorch/pytorch#157407"))
+FAULTS = (fault(0.5, "pytorch/pytorch#50636"), fault(0.05, "pytorch/pytorch#157407"))
