@@ -26,7 +26,6 @@ from suite.trial import RunRecord, Trial
 from suite.workflow import Task, manifest_of
 
 CASES = (
-    "single_neuron",
     "relu",
     "leaky_relu",
     "several_neurons",
