@@ -50,19 +50,20 @@ def judge(run: RunRecord, baselines: Mapping[str, RunRecord], again: RunRecord |
             timed += [(cell, pairs)] * (cell.mode == EAGER)  # the seeds of an ensemble share one loop, and so one time
         else:
             verdicts.append(verdict_of(cell, Aspect.LOSS, pairs))
-    times = Times(run=run, baselines=baselines, again=by_cell(again) if again else {}, alpha=_level(run, Aspect.TIME))
+    times = Times(
+        run=run, baselines=baselines, again=by_cell(again) if again else {}, budget=FALSE_ALARMS / len(Aspect)
+    )
     return [*verdicts, *times.verdicts(timed), *_disappeared(run, baselines), *_skipped(run)]
 
 
 def _level(run: RunRecord, aspect: Aspect) -> float:
-    """Return the level of one test: an equal share of the budget for each aspect, divided among its tests."""
+    """Return the level of one test of expectations or losses: each aspect has a share of the budget."""
     clauses, cells = {case.name: len(case.clauses) for case in run.manifest.cases}, run.manifest.cells
     tests = {
         Aspect.EXPECTATION: sum(clauses[cell.case] + 1 for cell in cells),  # and that its seeds are seeds
         Aspect.LOSS: 2 * len(cells),  # where they lie, and how exact they are
-        Aspect.TIME: sum(cell.mode == EAGER for cell in cells) + len({cell.device for cell in cells}),
     }
-    return FALSE_ALARMS / len(tests) / max(1, tests[aspect])
+    return FALSE_ALARMS / len(Aspect) / max(1, tests[aspect])
 
 
 def _expectations(run: RunRecord, ours: Mapping[CellKey, CellTables], *, alpha: float) -> Iterator[Verdict]:

@@ -1,8 +1,9 @@
 """Aspect three: time against the baseline, in units of the yardstick, seed by seed, and over all cells together.
 
-Two processes on one machine differ a little for as long as they live, and something else may have the processor for the
-length of a whole cell. So evidence is not enough: a slowdown counts from a size that such luck hardly reaches, the
-smaller the more cells share it; and what looks slower or faster may be timed once more, which then decides.
+Two processes on one machine differ a little for as long as they live; something else may have the processor for the
+length of a whole cell; and a machine that does everything slower does not do it all by as much. So evidence is not
+enough: a slowdown counts from a size that such luck hardly reaches, the smaller the more cells share it, and the larger
+the more the yardstick itself has changed. What looks slower or faster may be timed once more, which then decides.
 """
 
 from __future__ import annotations
@@ -24,12 +25,18 @@ from suite.trial import DISTURBED, PlannedCell, RunRecord, device_type
 SLOWER = 0.25
 """Smallest slowdown of one cell that is called one: a quarter more time a step.
 
-Cells of unchanged runs stood up to a third apart, where a burst of other work met one; that lasts no second time.
+Cells of unchanged runs stood up to a half apart, where a burst of other work met one; that lasts no second time.
 """
 LEAST_SLOWER = 0.02
 """Smallest of many cells together, however many.
 
-All documented cells of six unchanged runs, each a fresh process, stood at most 1.8 % apart (0.9 %, standard deviation).
+The medians of all documented cells, of six unchanged runs a few minutes apart, each a fresh process, stood up to 1.8 %
+apart; 0.9 %, standard deviation.
+"""
+LAGGING = 0.35
+"""Share of the yardstick's own change by which times may have changed more, or less, than it.
+
+On a machine whose other work made the yardstick take up to 27 % longer, unchanged runs took up to 6 % more yardsticks.
 """
 
 
@@ -42,74 +49,123 @@ class Times:
     """Accepted runs by type of device."""
     again: Mapping[CellKey, CellTables]
     """Cells that were timed once more."""
-    alpha: float
+    budget: float
+    """Of false alarms: half for the cells, half for all those of a device together."""
 
     def verdicts(self, timed: Sequence[tuple[PlannedCell, Pairs]]) -> Iterator[Verdict]:
         """Judge each cell that was timed, and all those of each device together."""
-        ratios: dict[str, list[tuple[Array, Array, Array, Array]]] = {}
+        cells: dict[str, list[Timings]] = {}
         for cell, pairs in timed:
             differs = self._differs(cell.device)
             if differs:
                 judgement = Judgement(outcome=Outcome.INCOMPARABLE, sentence=f"times of another machine: {differs}")
             else:
-                first, again = self._twice(cell, pairs)
-                ratios.setdefault(cell.device, []).append((first, again, *self._twice(cell, pairs.with_first())))
-                judgement = judge_time(first, again, alpha=self.alpha)
+                again = self.again.get(key_of(cell))
+                timings = Timings(pairs=pairs, again=replace(pairs, ours=again) if again else None)
+                cells.setdefault(cell.device, []).append(timings)
+                judgement = judge_time(timings.sample, timings.second, alpha=self.budget / 2 / len(timed))
             yield verdict_of(cell, Aspect.TIME, judgement)
-        for device, cells in ratios.items():
-            if len(cells) > 1:
-                yield self._together(device, cells)
+        for device, of_device in cells.items():
+            yield from self._together(device, of_device, alpha=self.budget / 2 / len(cells))
 
     def _differs(self, device: str) -> str:
         """Say what differs between the machines of run and baseline, if times cannot be compared."""
         baseline = self.baselines[device_type(device)]
         return differences(self.run.machine.timing_facts(device), baseline.machine.timing_facts(device))
 
-    def _twice(self, cell: PlannedCell, pairs: Pairs) -> tuple[Array, Array]:
-        """Return a cell's ratios, and those of the second time, if there was one."""
-        again = self.again.get(key_of(cell))
-        return log_ratios(pairs), log_ratios(replace(pairs, ours=again)) if again else np.empty(0)
-
-    def _together(self, device: str, cells: Sequence[tuple[Array, Array, Array, Array]]) -> Verdict:
-        """Judge all cells of a device; a second time only if every one of them was timed again."""
-        first, again, crept, crept_again = (np.concatenate(side) for side in zip(*cells, strict=True))
-        whole = all(len(second) for _, second, *_ in cells)
-        judgement = judge_time(first, again if whole else None, alpha=self.alpha, cells=len(cells))
-        creep = judge_time(crept, crept_again if whole else None, alpha=self.alpha, cells=len(cells))
+    def _together(self, device: str, cells: Sequence[Timings], *, alpha: float) -> Iterator[Verdict]:
+        """Judge all cells of a device, if there are enough of them; a second time only if every one has one."""
+        samples = [gathered([timings.sample for timings in cells])]
+        samples.append(gathered([timings.first.sample for timings in cells]))
+        if len(samples[0].ratios) < max(2, trials_needed(0.0, 0.5, alpha)):
+            return
+        second: list[Sample | None] = [None, None]
+        if all(timings.second is not None for timings in cells):
+            second = [
+                gathered([t.second for t in cells if t.second]),
+                gathered([t.first.second for t in cells if t.first.second]),
+            ]
+        judgement, creep = (judge_time(*sides, alpha=alpha) for sides in zip(samples, second, strict=True))
         if judgement.outcome is Outcome.PASS and creep.outcome is Outcome.REGRESSED:
             sentence = f"{judgement.sentence}; but since it was first accepted: {creep.sentence}"
             judgement = Judgement(outcome=Outcome.REGRESSED, sentence=sentence)
-        every = PlannedCell(case=ALL, device=device, dtype=ALL, mode=EAGER, first_seed=0, seeds=len(first), short=True)
-        return verdict_of(every, Aspect.TIME, judgement)
+        every = PlannedCell(case=ALL, device=device, dtype=ALL, mode=EAGER, first_seed=0, seeds=0, short=True)
+        yield verdict_of(every, Aspect.TIME, judgement)
 
 
-def judge_time(first: Array, again: Array | None, *, alpha: float, cells: int = 1) -> Judgement:
-    """Judge logarithms of time ratios, one a seed, of one cell or of many together.
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Times beside the baseline's."""
 
-    A slowdown needs evidence and size: the whole interval beyond the threshold. ``again`` holds the ratios of a second
-    run, if there is one; it decides where the first shows a difference.
+    ratios: Array
+    """Logarithms of the time a step, in yardsticks, over the baseline's: one a seed of one cell, or one a cell."""
+    shift: float
+    """Logarithm of the yardstick over the baseline's, in the median: how otherwise the machine was."""
+    cells: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timings:
+    """One cell's times beside its baseline's, and, if it was timed again, a second time."""
+
+    pairs: Pairs
+    again: Pairs | None
+
+    @property
+    def sample(self) -> Sample:
+        """Return the first time."""
+        return sample_of(self.pairs)
+
+    @property
+    def second(self) -> Sample | None:
+        """Return the second time."""
+        return sample_of(self.again) if self.again else None
+
+    @property
+    def first(self) -> Timings:
+        """Return the same beside what was timed when the cell was first accepted."""
+        again = self.again.with_first() if self.again else None
+        return Timings(pairs=self.pairs.with_first(), again=again)
+
+
+def gathered(samples: Sequence[Sample]) -> Sample:
+    """Return the medians of cells as one sample: what disturbed one cell counts once."""
+    timed = [sample for sample in samples if len(sample.ratios)]
+    return Sample(
+        ratios=np.array([np.median(sample.ratios) for sample in timed]),
+        shift=float(np.median([sample.shift for sample in timed])) if timed else 0.0,
+        cells=len(timed),
+    )
+
+
+def judge_time(first: Sample, again: Sample | None, *, alpha: float) -> Judgement:
+    """Judge times of one cell or of many together.
+
+    A slowdown needs evidence and size: the whole interval beyond the threshold. A second sample, if there is one,
+    decides where the first shows a difference.
     """
-    if not len(first):
+    if not len(first.ratios):
         return Judgement(outcome=Outcome.INCOMPARABLE, sentence="no seed was timed alone and undisturbed on both sides")
-    found = _judged(first, alpha, cells)
-    if found.outcome not in {Outcome.REGRESSED, Outcome.IMPROVED} or again is None or not len(again):
+    found = _judged(first, alpha)
+    if found.outcome not in {Outcome.REGRESSED, Outcome.IMPROVED} or again is None or not len(again.ratios):
         return found
-    second = _judged(again, alpha, cells)
+    second = _judged(again, alpha)
     outcome = found.outcome if second.outcome is found.outcome else Outcome.PASS
     return Judgement(outcome=outcome, sentence=f"{found.sentence}; timed again: {second.sentence}")
 
 
-def threshold(cells: int) -> float:
-    """Return the smallest slowdown of so many cells together that is called one."""
-    return max(LEAST_SLOWER, SLOWER / math.sqrt(cells))
+def threshold(cells: int, shift: float = 0.0) -> float:
+    """Return the logarithm of the smallest slowdown of so many cells together that is called one."""
+    return math.log1p(max(LEAST_SLOWER, SLOWER / math.sqrt(cells))) + LAGGING * abs(shift)
 
 
-def _judged(ratios: Array, alpha: float, cells: int) -> Judgement:
-    middle, least = float(np.median(ratios)), math.log1p(threshold(cells))
-    low, high, confidence = median_interval(ratios, alpha)
+def _judged(sample: Sample, alpha: float) -> Judgement:
+    middle, least = float(np.median(sample.ratios)), threshold(sample.cells, sample.shift)
+    low, high, confidence = median_interval(sample.ratios, alpha)
+    counted = f"{len(sample.ratios)} {'cells' if sample.cells > 1 else 'seeds'}"
     told = (
         f"{math.exp(middle):.3g} times the baseline's time a step, {math.exp(low):.3g} to {math.exp(high):.3g} "
-        f"({len(ratios)} seeds{f' of {cells} cells' if cells > 1 else ''})"
+        f"({counted}; the yardstick took {math.exp(sample.shift):.3g} times as long)"
     )
     if confidence < 1.0 - alpha:
         needed = trials_needed(0.0, 0.5, alpha)
@@ -122,18 +178,20 @@ def _judged(ratios: Array, alpha: float, cells: int) -> Judgement:
     return Judgement(outcome=Outcome.PASS, sentence=f"{told}; a slowdown of {seen:.0%} would have been seen")
 
 
-def log_ratios(pairs: Pairs) -> Array:
-    """Return the log of train time over yardstick time a step, over the baseline's, for seeds timed undisturbed."""
-    ours, theirs = (_in_yardsticks(pairs, side) for side in (0, 1))
+def sample_of(pairs: Pairs) -> Sample:
+    """Return a cell's times beside its baseline's, for seeds timed alone and undisturbed on both sides."""
+    (ours, yours), (mine, theirs) = (_in_yardsticks(pairs, side) for side in (0, 1))
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratios: Array = np.log(ours) - np.log(theirs)
-    return ratios[np.isfinite(ratios)]
+        ratios, shifts = np.log(ours) - np.log(mine), np.log(yours) - np.log(theirs)
+    timed = np.isfinite(ratios)
+    return Sample(ratios=ratios[timed], shift=float(np.median(shifts[timed])) if timed.any() else 0.0)
 
 
-def _in_yardsticks(pairs: Pairs, side: int) -> Array:
+def _in_yardsticks(pairs: Pairs, side: int) -> tuple[Array, Array]:
+    """Return each seed's time a step in yardsticks, and the yardstick's own, in seconds: ``(seeds,)`` each."""
     names = ("train_seconds", "yardstick_seconds", "steps", "seeds_together", "waiting_share")
     columns = {name: pairs.column(name)[side] for name in names}
     with np.errstate(divide="ignore", invalid="ignore"):
         seconds = columns["train_seconds"] / (columns["steps"] * columns["seeds_together"])
         cost: Array = np.where(columns["waiting_share"] > DISTURBED, np.nan, seconds / columns["yardstick_seconds"])
-    return cost
+    return cost, columns["yardstick_seconds"]

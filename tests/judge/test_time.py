@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from suite.judge import Aspect, Outcome, Verdict, judge
 from suite.judge.pairs import Pairs
-from suite.judge.time import LEAST_SLOWER, SLOWER, judge_time, log_ratios, threshold
+from suite.judge.time import LAGGING, LEAST_SLOWER, SLOWER, Sample, judge_time, sample_of, threshold
 from suite.judge.verdict import ALL, Judgement
 from suite.machine import Machine
 from suite.trial import DISTURBED, RunRecord, Status, Trial
@@ -42,8 +42,8 @@ def judged(pairs_of: Callable[..., Pairs]) -> JudgeTime:
     """Judge the times of trials against their baseline's."""
 
     def judge(ours: Sequence[Trial], theirs: Sequence[Trial], again: Sequence[Trial] | None = None) -> Judgement:
-        second = log_ratios(pairs_of(again, theirs)) if again else None
-        return judge_time(log_ratios(pairs_of(ours, theirs)), second, alpha=ALPHA)
+        second = sample_of(pairs_of(again, theirs)) if again else None
+        return judge_time(sample_of(pairs_of(ours, theirs)), second, alpha=ALPHA)
 
     return judge
 
@@ -74,13 +74,13 @@ def test_slower_beyond_the_threshold_is_regressed_and_faster_is_improved(
     """More time is worse, less is better, and what lies within the threshold is neither."""
     found = judged(timed(spread(factor)), timed([1.0] * SEEDS))
     assert found.outcome is outcome
-    assert f"({SEEDS} seeds)" in found.sentence
+    assert f"({SEEDS} seeds; the yardstick took 1 times as long)" in found.sentence
 
 
 def test_the_sentence_tells_the_ratio_its_interval_and_its_power(judged: JudgeTime, timed: Timed) -> None:
     """Most seeds take twice the time; the interval of their median knows of the others."""
     found = judged(timed([2.0] * 17 + [1.0] * 3), timed([1.0] * SEEDS))
-    told = "2 times the baseline's time a step, 1 to 2 (20 seeds)"
+    told = "2 times the baseline's time a step, 1 to 2 (20 seeds; the yardstick took 1 times as long)"
     assert found == Judgement(outcome=Outcome.PASS, sentence=f"{told}; a slowdown of 150% would have been seen")
     even = judged(timed([1.0] * SEEDS), timed([1.0] * SEEDS))
     assert even.sentence.endswith(f"a slowdown of {SLOWER:.0%} would have been seen")
@@ -101,16 +101,30 @@ def test_what_looks_slower_is_decided_by_a_second_time(judged: JudgeTime, timed:
         assert ("; timed again: " in found.sentence) == (first is not even)
 
 
+@pytest.mark.parametrize("shift", [0.0, 0.2, -0.2])
 @pytest.mark.parametrize("cells", [1, 4, 100, 10_000])
-def test_many_cells_together_show_less(cells: int) -> None:
-    """Each has its own luck, so that what they share is smaller; but never smaller than a process's own."""
-    least = threshold(cells)
-    assert least == max(LEAST_SLOWER, SLOWER / math.sqrt(cells))
+def test_many_cells_together_show_less(cells: int, shift: float) -> None:
+    """Each has its own luck, so that what they share is smaller; but never smaller than a process's own.
+
+    A machine that was otherwise altogether shows less.
+    """
+    least = threshold(cells, shift)
+    assert least == math.log1p(max(LEAST_SLOWER, SLOWER / math.sqrt(cells))) + LAGGING * abs(shift)
     for factor, outcome in ((1.01, Outcome.REGRESSED), (0.99, Outcome.PASS), (-1.01, Outcome.IMPROVED)):
-        ratios = np.full(50, factor * math.log1p(least))
-        found = judge_time(ratios, None, alpha=ALPHA, cells=cells)
+        sample = Sample(ratios=np.full(50, factor * least), shift=shift, cells=cells)
+        found = judge_time(sample, None, alpha=ALPHA)
         assert found.outcome is outcome
-        assert (f"(50 seeds of {cells} cells)" in found.sentence) == (cells > 1)
+        assert (f"(50 {'cells' if cells > 1 else 'seeds'}; the yardstick took {math.exp(shift):.3g}") in found.sentence
+
+
+def test_a_machine_that_is_slower_altogether_shows_less(judged: JudgeTime, timed: Timed) -> None:
+    """Not everything is slowed by as much as the yardstick is; so a little more than it is no slowdown."""
+    ours = timed(spread(2.6), yardstick_seconds=0.002)
+    found = judged(ours, timed([1.0] * SEEDS))
+    assert found.outcome is Outcome.PASS
+    assert found.sentence.startswith("1.3 times the baseline's time a step")
+    assert "the yardstick took 2 times as long" in found.sentence
+    assert judged(timed(spread(1.3)), timed([1.0] * SEEDS)).outcome is Outcome.REGRESSED
 
 
 def test_a_slowdown_of_a_few_seeds_is_not_shown(judged: JudgeTime, timed: Timed) -> None:
@@ -138,7 +152,7 @@ def test_times_are_counted_by_step_and_seed(
 ) -> None:
     """Training several seeds at once, or for longer, is not slower: the ratio is that of one step of one seed."""
     ours = timed([factor * steps * together] * 3, steps=steps, seeds_together=together)
-    found = log_ratios(pairs_of(ours, timed([1.0] * 3, steps=1)))
+    found = sample_of(pairs_of(ours, timed([1.0] * 3, steps=1))).ratios
     np.testing.assert_allclose(found, math.log(factor), atol=1e-12)
 
 
@@ -149,7 +163,8 @@ def test_the_ratio_of_both_ways_round_is_one(
 ) -> None:
     """Judging the baseline against the run turns every ratio round."""
     ours, theirs = timed(factors), timed(factors[::-1])
-    np.testing.assert_allclose(log_ratios(pairs_of(ours, theirs)), -log_ratios(pairs_of(theirs, ours)), atol=1e-12)
+    one, other = sample_of(pairs_of(ours, theirs)), sample_of(pairs_of(theirs, ours))
+    np.testing.assert_allclose(one.ratios, -other.ratios, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +186,7 @@ def test_seeds_that_were_not_timed_alone_are_left_out(judged: JudgeTime, timed: 
     for ours, theirs in ((untimed + alone[3:], alone), (alone, untimed + alone[3:])):
         found = judged(ours, theirs)
         assert found.outcome is Outcome.PASS
-        assert f"({SEEDS - 3} seeds)" in found.sentence
+        assert f"({SEEDS - 3} seeds;" in found.sentence
     none = judged(untimed, alone)
     assert none == Judgement(
         outcome=Outcome.INCOMPARABLE, sentence="no seed was timed alone and undisturbed on both sides"
@@ -188,7 +203,7 @@ def test_too_few_seeds_for_a_time_name_the_number_that_would_do(judged: JudgeTim
     """All of ten on one side have a probability of 2/1024, whatever their size."""
     found = judged(timed([factor] * 10), timed([1.0] * 10))
     assert found.outcome is Outcome.INCONCLUSIVE
-    assert found.sentence.endswith("(10 seeds); so few can show nothing, 11 could")
+    assert found.sentence.endswith("; so few can show nothing, 11 could")
     assert judged(timed([factor] * 11), timed([1.0] * 11)).outcome is not Outcome.INCONCLUSIVE
 
 
@@ -222,20 +237,29 @@ def test_a_slowdown_too_small_for_a_cell_shows_in_all_of_them(cells: Run) -> Non
     assert alone == {Outcome.PASS}
     assert found is not None
     assert (found.outcome, found.dtype, found.device) == (Outcome.REGRESSED, ALL, "cpu")
-    assert found.sentence.startswith("1.05 times the baseline's time a step, 1.05 to 1.05 (2000 seeds of 100 cells)")
+    assert found.sentence.startswith("1.05 times the baseline's time a step, 1.05 to 1.05 (100 cells;")
     even = together(judge(baseline, {"cpu": baseline}))
     assert even is not None
     assert even.outcome is Outcome.PASS
 
 
-def test_one_cell_is_not_told_twice(cells: Run) -> None:
-    """Alone, it is all of them."""
-    assert together(judge(cells([1.0]), {"cpu": cells([1.0])})) is None
+@pytest.mark.parametrize(("number", "told"), [(1, False), (10, False), (11, True)])
+def test_too_few_cells_together_are_not_told(cells: Run, number: int, told: bool) -> None:
+    """Ten on one side are chance at a sixth of a hundredth; the cells have their own verdicts."""
+    run = cells([1.0] * number)
+    assert (together(judge(run, {"cpu": run})) is not None) is told
+
+
+def test_what_disturbed_one_cell_counts_once(cells: Run) -> None:
+    """Cells are what is counted, not their seeds: a third of them twice as slow is no slowdown of all."""
+    found = together(judge(cells([2.0] * 10 + [1.0] * 20), {"cpu": cells([1.0] * 30)}))
+    assert found is not None
+    assert found.outcome is Outcome.PASS
 
 
 def test_cells_that_are_timed_again_are_judged_by_it(cells: Run) -> None:
     """Each by its own second time; all together only if every one has one."""
-    slow, even = cells([1.5] * 4), cells([1.0] * 4)
+    slow, even = cells([1.5] * 12), cells([1.0] * 12)
     again = judge(slow, {"cpu": even}, again=even)
     assert {v.outcome for v in again if v.aspect is Aspect.TIME} == {Outcome.PASS}
     some = judge(slow, {"cpu": even}, again=cells([1.0]))
