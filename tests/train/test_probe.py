@@ -91,6 +91,7 @@ def test_a_probe_changes_nothing_of_the_trials(cell_of: MakeCell, train: Callabl
 
     plain = train(cell_of(CURVE, seeds=SEEDS), SEEDS)
     probed = train(cell_of(CURVE, seeds=SEEDS, probed=SEEDS[1:3]), SEEDS)
+    assert [trial.reason for trial in probed] == [""] * len(SEEDS)
     assert recorded(probed) == recorded(plain)
     assert [bool(trial.distances) for trial in probed] == [False, True, True, False, False]
 
