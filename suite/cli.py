@@ -389,7 +389,7 @@ def table(runs: tuple[Path, ...], form: str, out: Path | None, as_json: bool) ->
 @click.argument("planted", metavar="[FAULT]...", nargs=-1)
 @click.option("--seeds", default="30", show_default=True, help="How many, as 30, or first and end, as 20:50.")
 @click.option(
-    "--repeats", type=click.IntRange(min=0), default=6, show_default=True, help="Of the run with nothing planted."
+    "--repeats", type=click.IntRange(min=0), default=4, show_default=True, help="Of the run with nothing planted."
 )
 @JSON
 @verb

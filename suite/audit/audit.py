@@ -28,7 +28,7 @@ from suite.errors import raise_all
 from suite.judge import Aspect, Outcome, Stage, Verdict, judge
 from suite.trial import RunRecord
 
-REPEATS = 6
+REPEATS = 4
 """How often the unchanged run is repeated; once more with the clock."""
 STAGES_RIGHT = 0.9
 """Least share of the faults that are caught, and have a stage, whose stage must be named."""
@@ -151,7 +151,7 @@ def _aspect(planted: Fault | Control) -> Aspect:
 
 def side_by_side(collection: Collection, attempts: Sequence[Attempt], seeds: range) -> Iterator[Finding]:
     """Judge attempts on all cores, without a look at the clock."""
-    plan, first, baseline = audit_plan(collection, seeds), Attempt(planted=UNCHANGED), None
+    plan, first, baseline = audit_plan(collection, seeds), Attempt(planted=UNCHANGED, probing=True), None
     waiting: list[tuple[Attempt, Remains]] = []
     for attempt, left in train_elsewhere([first, *attempts] if attempts else [], plan):
         if attempt is first:

@@ -86,6 +86,8 @@ class Attempt:
     planted: Fault | Control
     order: int = 0
     """Cells are trained in the plan's order, or in another for each number above zero."""
+    probing: bool = False
+    """Probes are trained, too, as of a baseline."""
 
     def errands(self, plan: Plan) -> list[Errand]:
         """Return what another process must train, in order."""
@@ -96,6 +98,7 @@ class Attempt:
 
     def _parts(self, chunk: Chunk) -> list[Chunk]:
         half = len(chunk.seeds) // 2 if isinstance(self.planted, Control) and self.planted.in_two_groups else 0
+        chunk = chunk if self.probing else replace(chunk, cell=replace(chunk.cell, probed=()))
         return [replace(chunk, seeds=group) for group in (chunk.seeds[half:], chunk.seeds[:half]) if group]
 
 

@@ -50,4 +50,4 @@ def fault(share: float, modelled_on: str = "") -> Fault:
     )
 
 
-FAULTS = (fault(0.5, "pytorch/pytorch#50636"), fault(0.05, "pytorch/pytorch#157407"))
+FAULTS = (fault(0.05, "pytorch/pytorch#157407"),)
