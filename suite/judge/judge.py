@@ -37,19 +37,18 @@ def judge(run: RunRecord, baselines: Mapping[str, RunRecord], again: RunRecord |
     ours = by_cell(run)
     theirs = {kind: by_cell(baseline) for kind, baseline in baselines.items()}
     verdicts = list(_expectations(run, ours, alpha=_level(run, Aspect.EXPECTATION)))
-    timed: list[tuple[PlannedCell, Pairs]] = []
+    alpha, timed = _level(run, Aspect.LOSS), list[tuple[PlannedCell, Pairs]]()
     for cell in run.manifest.cells:
         kind = device_type(cell.device)
         if key_of(cell) not in ours:
             continue
         pairs = _side_by_side(cell, ours, theirs.get(kind, {}))
-        if isinstance(pairs, Pairs):
-            verdicts.append(
-                verdict_of(cell, Aspect.LOSS, judge_loss(pairs, _terms(cell, run, ours, baselines[kind], theirs[kind])))
-            )
-            timed += [(cell, pairs)] * (cell.mode == EAGER)  # the seeds of an ensemble share one loop, and so one time
-        else:
+        if isinstance(pairs, Judgement):
             verdicts.append(verdict_of(cell, Aspect.LOSS, pairs))
+            continue
+        terms = _terms(cell, run, ours, baselines[kind], theirs[kind], alpha)
+        verdicts.append(verdict_of(cell, Aspect.LOSS, judge_loss(pairs, terms)))
+        timed += [(cell, pairs)] * (cell.mode == EAGER)  # the seeds of an ensemble share one loop, and so one time
     times = Times(
         run=run, baselines=baselines, again=by_cell(again) if again else {}, budget=FALSE_ALARMS / len(Aspect)
     )
@@ -106,6 +105,7 @@ def _terms(
     ours: Mapping[CellKey, CellTables],
     baseline: RunRecord,
     theirs: Mapping[CellKey, CellTables],
+    alpha: float,
 ) -> Terms:
     """Return the terms on which a cell's losses are compared; float64 is no arbiter of itself."""
     facts = run.machine.facts(cell.device), baseline.machine.facts(cell.device)
@@ -115,7 +115,7 @@ def _terms(
         dtype=cell.dtype,
         same_machine=facts[0] == facts[1],
         differs=differences(*facts),
-        alpha=_level(run, Aspect.LOSS),
+        alpha=alpha,
         arbiter=Arbiter(ours=ours[exact], baseline=theirs[exact]) if known else None,
     )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -74,18 +75,10 @@ class Times:
         return differences(self.run.machine.timing_facts(device), baseline.machine.timing_facts(device))
 
     def _together(self, device: str, cells: Sequence[Timings], *, alpha: float) -> Iterator[Verdict]:
-        """Judge all cells of a device, if there are enough of them; a second time only if every one has one."""
-        samples = [gathered([timings.sample for timings in cells])]
-        samples.append(gathered([timings.first.sample for timings in cells]))
-        if len(samples[0].ratios) < max(2, trials_needed(0.0, 0.5, alpha)):
+        """Judge all cells of a device, if there are enough of them, beside the baseline and the first accepted one."""
+        if sum(len(timings.sample.ratios) > 0 for timings in cells) < max(2, trials_needed(0.0, 0.5, alpha)):
             return
-        second: list[Sample | None] = [None, None]
-        if all(timings.second is not None for timings in cells):
-            second = [
-                gathered([t.second for t in cells if t.second]),
-                gathered([t.first.second for t in cells if t.first.second]),
-            ]
-        judgement, creep = (judge_time(*sides, alpha=alpha) for sides in zip(samples, second, strict=True))
+        judgement, creep = (judge_together(of, alpha=alpha) for of in (cells, [timings.first for timings in cells]))
         if judgement.outcome is Outcome.PASS and creep.outcome is Outcome.REGRESSED:
             sentence = f"{judgement.sentence}; but since it was first accepted: {creep.sentence}"
             judgement = Judgement(outcome=Outcome.REGRESSED, sentence=sentence)
@@ -111,12 +104,12 @@ class Timings:
     pairs: Pairs
     again: Pairs | None
 
-    @property
+    @cached_property
     def sample(self) -> Sample:
         """Return the first time."""
         return sample_of(self.pairs)
 
-    @property
+    @cached_property
     def second(self) -> Sample | None:
         """Return the second time."""
         return sample_of(self.again) if self.again else None
@@ -136,6 +129,13 @@ def gathered(samples: Sequence[Sample]) -> Sample:
         shift=float(np.median([sample.shift for sample in timed])) if timed else 0.0,
         cells=len(timed),
     )
+
+
+def judge_together(cells: Sequence[Timings], *, alpha: float) -> Judgement:
+    """Judge times of many cells together; by a second time only if every one has one."""
+    second = [timings.second for timings in cells if timings.second is not None]
+    again = gathered(second) if len(second) == len(cells) else None
+    return judge_time(gathered([timings.sample for timings in cells]), again, alpha=alpha)
 
 
 def judge_time(first: Sample, again: Sample | None, *, alpha: float) -> Judgement:

@@ -135,9 +135,16 @@ def projections(stacked: Stacked) -> list[float]:
 
     What a norm does not see, as a sign or an order, it does.
     """
-    flat = np.column_stack([numbers(tensor).reshape(len(tensor), -1) for tensor in stacked.values()])
-    weighed = flat * np.cos(np.arange(1.0, flat.shape[1] + 1.0))  # a product of matrices would depend on their height
+    entries = flat(stacked)
+    weighed = entries * np.cos(
+        np.arange(1.0, entries.shape[1] + 1.0)
+    )  # a product of matrices would depend on their height
     return [float(value) for value in weighed.sum(axis=1)]
+
+
+def flat(stacked: Stacked) -> Array:
+    """Return all entries side by side: ``(seeds, entries)``, in float64."""
+    return np.column_stack([numbers(tensor).reshape(len(tensor), -1) for tensor in stacked.values()])
 
 
 def numbers(tensor: Tensor) -> Array:

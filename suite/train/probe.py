@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from suite.observe import Array, root
-from suite.train.leave import Left, Stacked, numbers
+from suite.train.leave import Left, Stacked, flat, numbers
 from suite.trial import GRADIENT, LOSS, UPDATE, Distance
 
 INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -73,8 +73,8 @@ def _losses(left: Left) -> Array:
 
 def _apart(ours: Stacked, theirs: Stacked, rows: Sequence[int]) -> Array:
     """Return the Euclidean distance over all entries, relative to the norm: ``(seeds,)``."""
-    sides = [np.column_stack([numbers(value).reshape(len(value), -1) for value in s.values()]) for s in (ours, theirs)]
-    return _relative(np.linalg.norm(_between(sides[0][rows], sides[1]), axis=1), np.linalg.norm(sides[0][rows], axis=1))
+    plain = flat(ours)[rows]
+    return _relative(np.linalg.norm(_between(plain, flat(theirs)), axis=1), np.linalg.norm(plain, axis=1))
 
 
 def _between(ours: Array, theirs: Array) -> Array:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from suite.judge import Aspect, Outcome, Verdict, judge, judge_expectations
+from suite.trial import device_type
 from suite.versus.sitting import Sitting
 from suite.versus.times import Key, Timing, judge_times
 
@@ -30,7 +31,7 @@ def judge_sitting(sitting: Sitting) -> Judged:
 
 def _of_losses(sitting: Sitting) -> list[Verdict]:
     baseline, run = sitting.records
-    kinds = {cell.device.partition(":")[0] for cell in run.manifest.cells}
+    kinds = {device_type(cell.device) for cell in run.manifest.cells}
     before = {_about(verdict): verdict.outcome for verdict in judge_expectations(baseline)}
     verdicts = judge(run, dict.fromkeys(kinds, baseline))
     return [v for v in verdicts if v.aspect is Aspect.LOSS or (_is_new(v, before) and v.aspect is Aspect.EXPECTATION)]

@@ -16,7 +16,8 @@ from time import perf_counter, process_time
 from typing import IO, TYPE_CHECKING, Any
 
 from suite.errors import SuiteError, told
-from suite.machine import Settings, applied, fingerprint, unavailable
+from suite.machine import Settings, applied, fingerprint
+from suite.plan import parse_devices
 
 if TYPE_CHECKING:
     from suite.errand import Errand
@@ -65,10 +66,8 @@ def describe(request: Request) -> dict[str, Any]:
     Raises:
         SuiteError: naming every device that is not here.
     """
-    missing = {device: reason for device in request["devices"] if (reason := unavailable(device)) is not None}
-    if missing:
-        raise SuiteError(*(f'--device "{device}" is not here: {reason}' for device, reason in missing.items()))
-    return asdict(fingerprint(dict.fromkeys(request["devices"]), Settings(**request["settings"])))
+    devices, _ = parse_devices(",".join(request["devices"]))
+    return asdict(fingerprint(dict.fromkeys(devices), Settings(**request["settings"])))
 
 
 def why_not(request: Request) -> str | None:
