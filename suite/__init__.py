@@ -23,6 +23,7 @@ from suite.expect import (
     warns,
 )
 from suite.observe import Specimen, Trajectories
+from suite.picture import graph, path
 
 __all__ = [
     "Case",
@@ -37,10 +38,12 @@ __all__ = [
     "fixed",
     "follows",
     "gradients_kept",
+    "graph",
     "largest",
     "measured",
     "output",
     "parameter",
+    "path",
     "raises",
     "rate",
     "same_as",

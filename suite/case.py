@@ -18,6 +18,14 @@ class Expected:
     claims: tuple[str, ...]
 
 
+class Shown(Protocol):
+    """What a case may list under ``show``; :mod:`suite.picture` makes them."""
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Name the parameters that it follows."""
+
+
 class Stepper(Protocol):
     """What the loop needs of an optimizer: nothing but a step."""
 
@@ -78,6 +86,8 @@ class Case:
     """Ids of the claims that this case checks; see ``claims.toml`` beside the case folders."""
     expect: Sequence[Expected] = ()
     """What must hold of the trained seeds."""
+    show: Sequence[Shown] = ()
+    """What a page draws of a few of them."""
     name: str = ""
     """Unique in its folder of cases; the file's name unless given."""
     file: str = ""

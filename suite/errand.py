@@ -49,6 +49,7 @@ class Errand:
     short: bool
     followed: bool
     probed: tuple[int, ...]
+    pictured: tuple[int, ...]
 
     @classmethod
     def of(cls, chunk: Chunk) -> Errand:
@@ -65,6 +66,7 @@ class Errand:
             short=cell.short,
             followed=cell.followed,
             probed=tuple(seed for seed in cell.probed if seed in chunk.seeds),
+            pictured=tuple(seed for seed in cell.pictured if seed in chunk.seeds),
         )
 
     def cell(self) -> Cell:
@@ -83,6 +85,7 @@ class Errand:
             short=self.short,
             followed=self.followed,
             probed=self.probed,
+            pictured=self.pictured,
         )
 
 

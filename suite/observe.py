@@ -71,6 +71,8 @@ class Trajectories:
     """Losses as the loop computed them at ``curve_steps``: ``(seeds, points)``."""
     final_loss: Array
     """Loss after the last update, computed in float64: ``(seeds,)``."""
+    ways: Mapping[str, Array] = field(default_factory=dict)
+    """Followed parameters at the start and after each of ``curve_steps``, by name: ``(seeds, points + 1, *shape)``."""
     outputs: Mapping[Probe, Array] = field(default_factory=dict)
     """What the network answered to each probe: ``(seeds, *shape)``."""
     facts: Mapping[Fact, float] = field(default_factory=dict)

@@ -32,6 +32,8 @@ are timed.
 """
 PROBED_SEEDS = 28
 """Seeds of a case on a device in a dtype that are probed; beside a hundred they fill lanes that would be idle."""
+PICTURED_SEEDS = 20
+"""Seeds of a case on a device in a dtype of which pictures are kept: as many as an eye can tell apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,8 @@ class Cell:
     """It is short, but less so."""
     probed: Sequence[int] = ()
     """Seeds that are trained once more, moved by one unit in the last place, to learn how far that carries."""
+    pictured: Sequence[int] = ()
+    """Seeds of which pictures are kept."""
 
     @property
     def steps(self) -> int:
@@ -61,7 +65,7 @@ class Cell:
     @property
     def trained(self) -> Case:
         """Return the case as this cell trains it: with fewer steps, and nothing to look at, if it is short."""
-        return replace(self.case, steps=self.steps, expect=()) if self.short else self.case
+        return replace(self.case, steps=self.steps, expect=(), show=()) if self.short else self.case
 
     @property
     def label(self) -> str:
@@ -117,6 +121,7 @@ def make_plan(
             seeds=chosen[:REFERENCE_SEEDS] if modes is None and mode == EAGER else chosen,
             short=modes is None and mode == EAGER,
             probed=chosen[:PROBED_SEEDS] if mode == probing else (),
+            pictured=chosen[:PICTURED_SEEDS] if mode == probing else (),
         )
         for case, device, dtype, mode in product(cases, devices, dtypes, planned)
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from suite.expect import Clause
 from suite.machine import Machine
 from suite.plan import Skip
+from suite.sketch import Sketch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +39,10 @@ Distance = tuple[str, int, float]
 
 A loss is measured by its root, relative to the root of the first; the final one stands at the number of updates.
 """
+
+
+Point = tuple[str, str, float, float]
+"""Of a curve that a page draws: its name, how it came about, and where the point lies."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +102,8 @@ class Trial:
     """Loss as the loop computed it, at steps 0, 1, 2, 4, 8 … and the last."""
     observations: tuple[tuple[str, float], ...] = ()
     """What the expectations looked at, by name."""
+    graphs: tuple[Point, ...] = ()
+    """Curves that a page draws; nothing, if no pictures are kept of it."""
     distances: tuple[Distance, ...] = ()
     """How far it was moved by one unit in the last place; nothing, if it was not probed."""
 
@@ -115,6 +122,12 @@ class DeclaredCase:
     """Its start is drawn at random, so that two seeds do not start alike."""
     claims: tuple[str, ...]
     clauses: tuple[Clause, ...]
+    line: int = 1
+    """Of the declaration, in that file."""
+    title: str = ""
+    document: str = ""
+    """What the case file names as its source."""
+    sketch: Sketch = field(default_factory=Sketch)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +185,7 @@ class RunRecord:
     curves: pd.DataFrame
     observations: pd.DataFrame
     probes: pd.DataFrame
+    graphs: pd.DataFrame
     first: pd.DataFrame
     """Trials that were timed when cells were first accepted on this machine; of a baseline, else none."""
 

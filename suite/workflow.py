@@ -22,6 +22,7 @@ from suite.judge.verdict import ALL
 from suite.machine import Settings, fingerprint
 from suite.plan import EAGER, Cell, Plan
 from suite.records import Recorder, in_memory
+from suite.sketch import sketch
 from suite.trial import DeclaredCase, Manifest, PlannedCell, RunRecord, Trial
 from suite.version import case_version
 
@@ -109,6 +110,7 @@ def _declared(case: Case, version: str) -> DeclaredCase:
         drawn=is_drawn(case),
         claims=case.claims,
         clauses=tuple(e.clause for e in case.expect if isinstance(e, Expectation)),
+        sketch=sketch(case),
     )
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, relu
 from torch.optim import SGD
 
-from suite import Case, curve_follows, final_loss, fixed, follows, parameter, rate, unchanged, untrained
+from suite import Case, curve_follows, final_loss, fixed, follows, parameter, path, rate, unchanged, untrained
 
 Array = NDArray[np.float64]
 
@@ -108,4 +108,5 @@ learning = Case(
         follows("fc1.bias", last_bias, atol=END),
         curve_follows(losses, atol=CURVE),
     ],
+    show=[path("fc1.weight"), path("fc1.bias")],
 )

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 from torch.optim import SGD
 
-from suite import Case, Trajectories, curve_follows, fixed, measured, parameter, raises, total
+from suite import Case, Trajectories, curve_follows, fixed, measured, parameter, path, raises, total
 
 Array = NDArray[np.float64]
 
@@ -81,4 +81,5 @@ CASE = Case(
         curve_follows(losses, atol=CURVE_OF_MOST).share(0.97, 1.0).shows("G4"),
         raises(RuntimeError, at=[1.0, 1.0]).shows("G9"),
     ],
+    show=[path("neuron.weight"), path("neuron.bias")],
 )

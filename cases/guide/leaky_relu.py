@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 from torch.optim import SGD
 
-from suite import Case, curve_follows, fixed, follows, parameter, raises, rate, untrained
+from suite import Case, curve_follows, fixed, follows, parameter, path, raises, rate, untrained
 
 Array = NDArray[np.float64]
 
@@ -63,6 +63,11 @@ def last_weight(initial: Mapping[str, Array]) -> Array:
     return weights(initial["neuron.weight"], STEPS)[-1]
 
 
+def way(initial: Mapping[str, Array], updates: int) -> Array:
+    """Return the weight before each update and after the last: ``(seeds, updates + 1, 1, 1)``."""
+    return np.stack(weights(initial["neuron.weight"], updates), axis=1)
+
+
 def losses(initial: Mapping[str, Array], steps: int) -> Array:
     """Return the loss before each update: ``(seeds, steps)``."""
     path = np.stack(weights(initial["neuron.weight"].reshape(-1), steps - 1), axis=1)
@@ -84,4 +89,5 @@ CASE = Case(
         curve_follows(losses, atol=CURVE_OF_MOST).share(0.97, 1.0).shows("G3"),
         raises(RuntimeError, at=[1.0, 1.0]).shows("G9"),
     ],
+    show=[path("neuron.weight", way)],
 )

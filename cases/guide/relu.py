@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 from torch.optim import SGD
 
-from suite import Case, curve_follows, final_loss, fixed, follows, parameter, raises, rate, unchanged, untrained
+from suite import Case, curve_follows, final_loss, fixed, follows, parameter, path, raises, rate, unchanged, untrained
 
 Array = NDArray[np.float64]
 
@@ -58,6 +58,11 @@ def last_weight(initial: Mapping[str, Array]) -> Array:
     return weights(initial["neuron.weight"], STEPS)[-1]
 
 
+def way(initial: Mapping[str, Array], updates: int) -> Array:
+    """Return the weight before each update and after the last: ``(seeds, updates + 1, 1, 1)``."""
+    return np.stack(weights(initial["neuron.weight"], updates), axis=1)
+
+
 def losses(initial: Mapping[str, Array], steps: int) -> Array:
     """Return the loss before each update: ``(seeds, steps)``."""
     path = weights(initial["neuron.weight"].reshape(-1), steps - 1)
@@ -84,4 +89,5 @@ CASE = Case(
         parameter("neuron.weight", at_start=True, low=0.0, high=1.0).among(~dead).shows("G2b"),
         raises(RuntimeError, at=[1.0, 1.0]).shows("G9"),
     ],
+    show=[path("neuron.weight", way)],
 )

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 from torch.optim import SGD
 
-from suite import Case, curve_follows, fixed, output, total
+from suite import Case, curve_follows, fixed, output, path, total
 
 Array = NDArray[np.float64]
 
@@ -70,4 +70,5 @@ CASE = Case(
         curve_follows(losses, atol=CURVE),
         curve_follows(losses, atol=CURVE_OF_MOST).share(0.97, 1.0),
     ],
+    show=[path("neuron.weight"), path("neuron.bias")],
 )

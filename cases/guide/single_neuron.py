@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from suite import Case, Specimen, curve_follows, fact, fixed, follows, parameter
+from suite import Case, Specimen, curve_follows, fact, fixed, follows, parameter, path
 
 Array = NDArray[np.float64]
 
@@ -59,6 +59,11 @@ def last_weight(initial: Mapping[str, Array]) -> Array:
     return weights(initial["neuron.weight"], STEPS)[-1]
 
 
+def way(initial: Mapping[str, Array], updates: int) -> Array:
+    """Return the weight before each update and after the last: ``(seeds, updates + 1, 1, 1)``."""
+    return np.stack(weights(initial["neuron.weight"], updates), axis=1)
+
+
 def losses(initial: Mapping[str, Array], steps: int) -> Array:
     """Return the loss before each update: ``(seeds, steps)``."""
     path = weights(initial["neuron.weight"].reshape(-1), steps - 1)
@@ -85,4 +90,5 @@ CASE = Case(
         curve_follows(losses, atol=CURVE).shows("G1"),
         fact(row_form_equals_column_form).shows("G1b"),
     ],
+    show=[path("neuron.weight", way)],
 )

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from suite import Case, Trajectories, expect, final_loss
+from suite import Case, Trajectories, expect, final_loss, graph
 from suite.observe import Observation
 
 Array = NDArray[np.float64]
@@ -84,4 +84,5 @@ CASE = replace(
         expect(against_shallow, high=DEEP_AHEAD).share(0.6, 0.82),
         expect(against_shallow, low=SHALLOW_AHEAD).share(0.65, 1.0),
     ],
+    show=[graph(low=-6.0, high=6.0)],
 )

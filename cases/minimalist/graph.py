@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.optim import SGD
 
 from suite import Case, Trajectories, answers, largest, measured
+from suite import graph as drawn
 from suite.expect import Expectation
 
 Array = NDArray[np.float64]
@@ -103,6 +104,7 @@ def graph(hidden: int, *expected: Expectation, claims: tuple[str, ...]) -> Case:
         steps=100,
         claims=claims,
         expect=expected,
+        show=[drawn(low=-4.0, high=4.0)],
     )
 
 

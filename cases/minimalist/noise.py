@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from suite import Case, Trajectories, answers, final_loss, measured
+from suite import Case, Trajectories, answers, final_loss, graph, measured
 
 Array = NDArray[np.float64]
 
@@ -64,4 +64,5 @@ CASE = Case(
         final_loss(high=FITTED).share(0.97, 1.0),
         measured("mean square distance from x²", distance_from_clean, at=POINTS, high=NEARER).share(0.97, 1.0),
     ],
+    show=[graph(low=-6.0, high=6.0)],
 )

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from suite import Case, final_loss
+from suite import Case, final_loss, graph
 
 LEARNT = {"float64": 0.15, "float32": 0.15, "bfloat16": 1.0, "float16": 0.35}
 LEARNT_WELL = {"float64": 0.08, "float32": 0.08, "bfloat16": 0.45, "float16": 0.16}
@@ -45,4 +45,5 @@ CASE = Case(
         final_loss(high=LEARNT),
         final_loss(high=LEARNT_WELL).share(0.97, 1.0),
     ],
+    show=[graph(low=-6.0, high=6.0)],
 )

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from suite import Case, Trajectories, answers, final_loss, measured
+from suite import Case, Trajectories, answers, final_loss, graph, measured
 
 Array = NDArray[np.float64]
 
@@ -89,4 +89,5 @@ CASE = Case(
         measured("growth of the error outside", error_growth, at=OUTSIDE, low=8.0).shows("M6c"),
         measured("change of slope outside", slope_change, at=OUTSIDE, high=0.5).shows("M6c"),
     ],
+    show=[graph(low=-6.0, high=6.0)],
 )

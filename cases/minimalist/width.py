@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from suite import Case, Trajectories, final_loss, measured
+from suite import Case, Trajectories, final_loss, graph, measured
 from suite.expect import Expectation
 
 LEVELS = np.array([1.685, 4.746, 4.957, 5.537])
@@ -64,6 +64,7 @@ def square(hidden: int, *expected: Expectation) -> Case:
         steps=10_000,
         claims=("M6a",),
         expect=expected,
+        show=[graph(low=-6.0, high=6.0)],
     )
 
 

@@ -97,6 +97,7 @@ def _part(run: RunRecord, kind: str) -> RunRecord:
         curves=of_kind(run.curves),
         observations=of_kind(run.observations),
         probes=of_kind(run.probes),
+        graphs=run.graphs.iloc[:0],
         first=of_kind(run.trials[run.trials["yardstick_seconds"].notna() & (run.trials["mode"] == EAGER)]),
     )
 
@@ -145,7 +146,7 @@ def _first(part: RunRecord, before: RunRecord) -> pd.DataFrame:
 
 
 def _write(folder: Path, manifest: Manifest, machine: Machine, part: RunRecord) -> None:
-    tables: Sequence[pd.DataFrame] = (part.curves, part.observations, part.probes, part.trials)
+    tables: Sequence[pd.DataFrame] = (part.curves, part.observations, part.probes, part.graphs, part.trials)
     for table, rows in zip(TABLES, tables, strict=True):
         replace_text(folder / table.file, as_csv(rows))
     write_json(folder / MACHINE_FILE, machine)

@@ -21,6 +21,7 @@ from suite.records.schema import (
     CELL,
     CURVES,
     FIRST,
+    GRAPHS,
     KEY,
     OBSERVATIONS,
     PROBES,
@@ -32,7 +33,7 @@ from suite.records.schema import (
 )
 from suite.trial import Manifest, RunRecord, Trial
 
-TABLES = (CURVES, OBSERVATIONS, PROBES, TRIALS)
+TABLES = (CURVES, OBSERVATIONS, PROBES, GRAPHS, TRIALS)
 """In the order in which they are written: a trial counts once its row in the last one stands."""
 
 CellKey = tuple[str, str, str, str]
@@ -131,11 +132,17 @@ def frames(run: str, trials: Sequence[Trial]) -> dict[str, pd.DataFrame]:
     points = [point for t in trials for point in t.curve]
     seen = [observation for t in trials for observation in t.observations]
     far = [distance for t in trials for distance in t.distances]
+    drawn = [point for t in trials for point in t.graphs]
     columns = {
         CURVES: _about(trials, [len(t.curve) for t in trials], step=_each(points, 0), loss=_each(points, 1)),
         OBSERVATIONS: _about(trials, [len(t.observations) for t in trials], name=_each(seen, 0), value=_each(seen, 1)),
         PROBES: _about(
             trials, [len(t.distances) for t in trials], part=_each(far, 0), step=_each(far, 1), distance=_each(far, 2)
+        ),
+        GRAPHS: _about(
+            trials,
+            [len(t.graphs) for t in trials],
+            **{n: _each(drawn, k) for k, n in enumerate(("name", "form", "x", "y"))},
         ),
         TRIALS: {name: [getattr(t, name, None) for t in trials] for name in TRIALS.columns} | {"run": run},
     }
@@ -172,6 +179,7 @@ def in_memory(manifest: Manifest, machine: Machine, trials: Sequence[Trial]) -> 
         curves=tables[CURVES.file],
         observations=tables[OBSERVATIONS.file],
         probes=tables[PROBES.file],
+        graphs=tables[GRAPHS.file],
         first=FIRST.empty,
     )
 
@@ -213,6 +221,7 @@ def read_run(folder: Path) -> RunRecord:
         curves=read_table(folder / CURVES.file, CURVES),
         observations=read_table(folder / OBSERVATIONS.file, OBSERVATIONS),
         probes=read_table(folder / PROBES.file, PROBES),
+        graphs=read_table(folder / GRAPHS.file, GRAPHS),
         first=read_table(folder / FIRST.file, FIRST) if manifest.accepted else FIRST.empty,
     )
 

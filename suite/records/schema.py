@@ -13,11 +13,12 @@ import pandas as pd
 import pandera.pandas as pa
 
 from suite.errors import SuiteError
+from suite.picture import FORMS
 from suite.plan import DTYPES
 from suite.records import digests
 from suite.trial import PARTS, Status
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Of every file in a run folder; a file of another version is refused."""
 
 FLOAT, WHOLE, SEED, WORD, DIGEST, TEXT = "float64", "int64", "uint64", "category", digests.NAME, "str"
@@ -143,6 +144,14 @@ PROBES = Table(
     key=(*KEY, "part", "step"),
     laws=CHECKS | TRAINED | {"part": pa.Check.isin(PARTS)},
 )
+
+GRAPHS = Table(
+    file="graphs.csv",
+    columns={"schema": WHOLE, **KEY, "name": WORD, "form": WORD, "x": FLOAT, "y": FLOAT},
+    key=(*KEY, "name", "form", "x"),
+    laws=CHECKS | TRAINED | {"form": pa.Check.isin(FORMS)},
+)
+"""What a page draws of a few seeds; no verdict looks at it."""
 
 VERDICTS = Table(
     file="verdicts.csv",

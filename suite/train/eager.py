@@ -18,7 +18,19 @@ from suite.errors import told
 from suite.observe import Probe, Trajectories
 from suite.plan import Cell
 from suite.train.clock import Stopwatch, collector_paused, synchronise, yardstick_seconds
-from suite.train.leave import Left, Times, assemble, copies, failed, gradients, guarded, marks, trajectories, trials
+from suite.train.leave import (
+    Left,
+    Times,
+    assemble,
+    copies,
+    failed,
+    gradients,
+    guarded,
+    marks,
+    trajectories,
+    trials,
+    ways,
+)
 from suite.train.prepare import Bench, prepare
 from suite.train.probe import Kicks, distances
 from suite.trial import DISTURBED, Distance, Trial
@@ -41,6 +53,7 @@ class Path:
     gradient_after: Parameters = field(default_factory=dict)
     updated: Parameters = field(default_factory=dict)
     final: Parameters = field(default_factory=dict)
+    ways: dict[str, Tensor] = field(default_factory=dict)
     curve: list[Tensor] = field(default_factory=list)
     outputs: dict[Probe, Tensor] = field(default_factory=dict)
     final_loss: Tensor = field(default_factory=lambda: torch.tensor(math.nan))
@@ -148,12 +161,14 @@ def follow(bench: Bench, seed: int, kicks: Kicks | None = None) -> Path:
     optimizer = bench.optimizer(network)
     stopwatch = Stopwatch(bench.device)
     _first_step(bench, network, optimizer, path)
-    steps = marks(bench.case.steps)
-    for here, there in pairwise(steps):
+    points = [path.initial]
+    for here, there in pairwise(marks(bench.case.steps)):
         kick()
+        points.append(copies(bench.followed(network.named_parameters())))
         path.curve.append(advance(network, optimizer, bench, there - here))
     path.seconds, path.waiting = stopwatch.stop()
     path.final = copies(network.named_parameters())
+    path.ways = ways([*points, path.final], bench)
     network.eval()
     _show(bench, network, path, at_start=False)
     path.final_loss = _loss_in_float64(bench, network)

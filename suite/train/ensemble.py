@@ -23,7 +23,7 @@ from suite.observe import Probe, Trajectories
 from suite.plan import Cell
 from suite.train.clock import collector_paused, synchronise, yardstick_seconds
 from suite.train.lanes import Lanes
-from suite.train.leave import Left, Times, copies, gradients, guarded, join, marks, some, trajectories, trials
+from suite.train.leave import Left, Times, copies, gradients, guarded, join, marks, some, trajectories, trials, ways
 from suite.train.prepare import Bench, prepare
 from suite.train.probe import Kicks, distances
 from suite.train.replay import Replay
@@ -148,12 +148,15 @@ class Ensemble:
         synchronise(self.bench.device)
         start = perf_counter() - self.compile_seconds
         first, curve = self._first_step()
+        points = [initial]
         for here, there in pairwise(marks(self.bench.case.steps)):
             kick()
+            points.append(copies(self.bench.followed(self.parameters.items())))
             curve.append(self.advance(there - here).clone())
         synchronise(self.bench.device)
         seconds = perf_counter() - start - self.compile_seconds
-        return self._left(seeds, {"drawn": drawn, "initial": initial, **first}, torch.stack(curve, dim=1)), seconds
+        phases = {"drawn": drawn, "initial": initial, **first}
+        return self._left(seeds, phases, points, torch.stack(curve, dim=1)), seconds
 
     def _kicks(self, seeds: Sequence[int], plain: int) -> Callable[[], None]:
         """Return what moves the lanes of the seeds after the first ``plain`` ones by an ulp."""
@@ -185,13 +188,14 @@ class Ensemble:
         for value, gradient in zip(self.parameters.values(), found, strict=True):
             value.grad = gradient if self.borrows else gradient.clone()
 
-    def _left(self, seeds: Sequence[int], phases: Mapping[str, Wide], curve: Tensor) -> Left:
+    def _left(self, seeds: Sequence[int], phases: Mapping[str, Wide], points: Sequence[Wide], curve: Tensor) -> Left:
         final, count = copies(self.parameters.items()), len(seeds)
         self.network.eval()
         return Left(
             seeds=seeds,
             **{phase: _by_seed(wide, count) for phase, wide in phases.items()},
             final=_by_seed(final, count),
+            ways=_by_seed(ways([*points, final], self.bench), count),
             curve_steps=marks(self.bench.case.steps),
             curve=curve[:count],
             final_loss=_loss_in_float64(self.bench, self.network, final)[:count].clone(),

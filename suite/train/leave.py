@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from suite.draw import generators_kept
 from suite.errors import told
 from suite.observe import Array, Probe, Trajectories
+from suite.picture import Curve
 from suite.plan import Cell
 from suite.train.prepare import Bench
-from suite.trial import Distance, Status, Trial
+from suite.trial import Distance, Point, Status, Trial
 
 DIGEST_BYTES = 8
 NO_DIGEST = "-"
@@ -43,13 +44,15 @@ class Left:
     gradient_after: Stacked
     updated: Stacked
     final: Stacked
+    ways: Stacked
+    """Followed parameters at the start and after each recorded step: ``(seeds, points + 1, *shape)``."""
     curve_steps: Sequence[int]
     curve: Tensor
     final_loss: Tensor
     outputs: Mapping[Probe, Tensor]
 
 
-PHASES = ("drawn", "initial", "gradient", "gradient_after", "updated", "final", "outputs")
+PHASES = ("drawn", "initial", "gradient", "gradient_after", "updated", "final", "ways", "outputs")
 """What is left by name, and merged name by name."""
 
 
@@ -92,6 +95,11 @@ def gradients(named: Iterable[tuple[str, nn.Parameter]]) -> dict[str, Tensor]:
     return {
         name: torch.zeros_like(value) if value.grad is None else value.grad.detach().clone() for name, value in named
     }
+
+
+def ways(points: Sequence[Mapping[str, Tensor]], bench: Bench) -> dict[str, Tensor]:
+    """Put what followed parameters were at some points in a row: ``(points, *shape)`` each."""
+    return {name: torch.stack([point[name] for point in points]) for name, _ in bench.followed(points[0].items())}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +171,7 @@ def trajectories(bench: Bench, left: Left, twins: Mapping[str, Trajectories]) ->
         curve_steps=left.curve_steps,
         curve=numbers(left.curve),
         final_loss=numbers(left.final_loss),
+        ways=_all_numbers(left.ways),
         outputs={probe: numbers(answer) for probe, answer in left.outputs.items()},
         facts=bench.facts,
         twins=twins,
@@ -183,6 +192,7 @@ def trials(
 ) -> Iterator[Trial]:
     """Record each seed."""
     observed = [column for o in bench.observations for column in o.columns(seen)]
+    drawn = [curve for picture in bench.pictures for curve in picture.look(seen)]
     data = {"x": bench.x.unsqueeze(0), "target": bench.target.unsqueeze(0)}
     phases = (left.drawn, left.initial, left.gradient, left.updated, left.final)
     hashed = zip(*(digests(stacked) for stacked in (left.drawn, left.gradient, left.updated, left.final)), strict=True)
@@ -224,8 +234,15 @@ def trials(
             final_digest=digest[3],
             curve=tuple(zip(seen.curve_steps, seen.curve[row].tolist(), strict=True)),
             observations=tuple((name, float(values[row])) for name, values in observed),
+            graphs=tuple(_points(drawn, row)) if seed in cell.pictured else (),
             distances=probed.get(seed, ()),
         )
+
+
+def _points(curves: Sequence[Curve], row: int) -> Iterator[Point]:
+    for curve in curves:
+        for x, y in zip(curve.x, curve.y[row], strict=True):
+            yield curve.name, curve.form, float(x), float(y)
 
 
 @contextmanager

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,10 @@ from suite.case import Case, Stepper
 from suite.draw import batch, draw, generators_kept, optimizer_for
 from suite.expect import Expectation
 from suite.observe import Fact, Observation, Probe, Specimen
+from suite.picture import Picture
 from suite.plan import Cell
+
+Value = TypeVar("Value", bound=Tensor)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,12 @@ class Bench:
     probes: Mapping[Probe, Tensor]
     facts: Mapping[Fact, float]
     twins: tuple[Bench, ...]
+    pictures: tuple[Picture, ...] = ()
+
+    def followed(self, parameters: Iterable[tuple[str, Value]]) -> Iterator[tuple[str, Value]]:
+        """Give those parameters that are followed on their way."""
+        names = {name for picture in self.pictures for name in picture.parameters}
+        return ((name, value) for name, value in parameters if name in names)
 
     def network(self, seed: int) -> tuple[nn.Module, dict[str, Tensor]]:
         """Return the network of ``seed``, cast and moved, and its parameters as they were drawn."""
@@ -64,6 +73,8 @@ def prepare(cell: Cell) -> Bench:
     case = cell.trained
     x, target = (part.to(device=device, dtype=dtype if part.is_floating_point() else None) for part in batch(case))
     seen = _observations(case)
+    pictures = tuple(p for p in case.show if isinstance(p, Picture)) if cell.pictured else ()
+    probes = [*(observation.probe for observation in seen), *(picture.probe for picture in pictures)]
     bench = Bench(
         case=case,
         device=device,
@@ -71,9 +82,10 @@ def prepare(cell: Cell) -> Bench:
         x=x,
         target=target,
         observations=seen,
-        probes={o.probe: _inputs(o.probe, x) for o in seen if o.probe is not None},
+        probes={probe: _inputs(probe, x) for probe in probes if probe is not None},
         facts={},
         twins=tuple(_twin(cell, o.twin) for o in seen if o.twin is not None),
+        pictures=pictures,
     )
     return replace(bench, facts={o.fact: look(bench, o.fact) for o in seen if o.fact is not None})
 
@@ -89,7 +101,7 @@ def _inputs(probe: Probe, x: Tensor) -> Tensor:
 
 
 def _twin(cell: Cell, twin: Case) -> Bench:
-    bench = prepare(replace(cell, case=twin))
+    bench = prepare(replace(cell, case=twin, pictured=()))
     return replace(bench, probes={Probe(): bench.x})
 
 
