@@ -23,6 +23,7 @@ from suite.machine import Settings, fingerprint
 from suite.plan import EAGER, Cell, Plan
 from suite.records import Recorder, in_memory
 from suite.sketch import sketch
+from suite.source import read_source
 from suite.trial import DeclaredCase, Manifest, PlannedCell, RunRecord, Trial
 from suite.version import case_version
 
@@ -101,6 +102,7 @@ def _root_name(root: Path) -> str:
 
 
 def _declared(case: Case, version: str) -> DeclaredCase:
+    file = read_source(Path(case.file))
     return DeclaredCase(
         name=case.name,
         version=version,
@@ -110,6 +112,9 @@ def _declared(case: Case, version: str) -> DeclaredCase:
         drawn=is_drawn(case),
         claims=case.claims,
         clauses=tuple(e.clause for e in case.expect if isinstance(e, Expectation)),
+        line=file.line_of(case.name),
+        title=file.title,
+        document=file.document,
         sketch=sketch(case),
     )
 
