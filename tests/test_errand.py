@@ -28,9 +28,9 @@ def plan(write: Write, case_text: str) -> Plan:
 def test_a_cell_is_found_again_in_another_process(plan: Plan) -> None:
     """A chunk that travels by file and name arrives as the cell that it was, with the seeds of the chunk."""
     for planned in plan.cells:
-        cell = replace(planned, probed=(0, 5))
+        cell = replace(planned, probed=(0, 5), pictured=(0, 4))
         there = Errand.of(Chunk(cell=cell, seeds=(4, 5))).cell()
-        assert replace(there, case=cell.case) == replace(cell, seeds=(4, 5), probed=(5,))
+        assert replace(there, case=cell.case) == replace(cell, seeds=(4, 5), probed=(5,), pictured=(4,))
         assert (there.case.name, there.case.file, there.case.steps) == (
             cell.case.name,
             cell.case.file,

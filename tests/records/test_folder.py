@@ -117,7 +117,7 @@ def test_rows_are_written_before_the_trial_that_they_belong_to(
     order: list[str] = []
     monkeypatch.setattr(folder_module, "append_text", lambda file, _text: order.append(file.name))
     Recorder(tmp_path / "run", manifest, machine).append(trials[:2])
-    assert order == ["curves.csv", "observations.csv", "probes.csv", "trials.csv"]
+    assert order == ["curves.csv", "observations.csv", "probes.csv", "graphs.csv", "trials.csv"]
 
 
 def test_a_trial_against_the_schema_is_refused_before_anything_is_written(

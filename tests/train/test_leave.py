@@ -18,6 +18,7 @@ from torch import Tensor
 from suite.case import Case, fixed
 from suite.expect import final_loss, parameter
 from suite.observe import Probe
+from suite.picture import path
 from suite.plan import DTYPES, Cell
 from suite.train.leave import (
     Left,
@@ -132,6 +133,7 @@ def two_seeds(case: Case) -> Left:
         curve_steps=marks(case.steps),
         curve=torch.arange(18.0).reshape(2, 9),
         final_loss=torch.tensor([0.5, math.inf], dtype=torch.float64),
+        ways={"weight": torch.arange(20.0).reshape(2, 10, 1, 1)},
         outputs={Probe(): torch.tensor([[1.0], [2.0]])},
         **more,
     )
@@ -157,8 +159,18 @@ def test_what_is_looked_at_is_what_was_left(neuron: Case, cell_of: MakeCell) -> 
     assert (seen.seeds, seen.curve_steps, seen.twins) == ((3, 8), marks(100), {"twin": other})
     assert np.array_equal(seen.curve, np.arange(18.0).reshape(2, 9))
     assert np.array_equal(seen.final_loss, [0.5, math.inf])
+    assert np.array_equal(seen.ways["weight"].ravel(), np.arange(20.0))
     assert np.array_equal(seen.outputs[Probe()], [[1.0], [2.0]])
     assert list(seen.facts.values()) == [1.0]
+
+
+def test_pictures_are_kept_of_the_seeds_that_are_pictured(neuron: Case, cell_of: MakeCell) -> None:
+    """Each of their curves becomes points, in order; another seed leaves none."""
+    case = replace(neuron, show=[path("weight")])
+    unseen, seen = recorded(case, cell_of(case, pictured=(8,)))
+    assert unseen.graphs == ()
+    updates = [0, *(step + 1 for step in marks(100))]
+    assert seen.graphs == tuple(("weight", "trained", float(x), 10.0 + k) for k, x in enumerate(updates))
 
 
 def test_each_phase_has_its_own_digest_and_norm(neuron: Case, cell_of: MakeCell) -> None:
@@ -233,7 +245,7 @@ def test_a_seed_that_could_not_be_trained_has_a_reason_and_no_figures(neuron: Ca
     found = asdict(failed(cell, 5, "ValueError: no"))
     words = {"case": "neuron", "case_version": cell.version, "device": "cpu", "dtype": "float16", "mode": "eager"}
     rest = {"seed": 5, "status": Status.ERROR, "steps": 0, "seeds_together": 1, "reason": "ValueError: no"}
-    empty = {"curve": (), "observations": (), "distances": ()}
+    empty = {"curve": (), "observations": (), "graphs": (), "distances": ()}
     assert {name: found.pop(name) for name in words | rest | empty} == words | rest | empty
     assert {found.pop(name) for name in list(found) if name.endswith("_digest")} == {"-"}
     assert all(math.isnan(figure) for figure in found.values())
