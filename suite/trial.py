@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from suite.discover import Claim
 from suite.expect import Clause
 from suite.machine import Machine
 from suite.plan import Skip
@@ -168,6 +169,8 @@ class Manifest:
     """Every case in them, trained in this run or not."""
     cases: tuple[DeclaredCase, ...]
     cells: tuple[PlannedCell, ...]
+    claims: tuple[Claim, ...] = ()
+    """What the cases' claims say."""
     skipped: tuple[Skip, ...] = ()
     notes: tuple[str, ...] = ()
     """What was done otherwise than asked, and why."""

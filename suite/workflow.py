@@ -74,6 +74,7 @@ def execute(task: Task, watch: Callable[[Sequence[Trial]], None]) -> Path:
 def manifest_of(task: Task) -> Manifest:
     """Return what the run sets out to do, as its folder keeps it."""
     cases = {cell.case.name: (cell.case, cell.version) for cell in task.plan.cells}
+    cited = {claim for case, _ in cases.values() for claim in case.claims}
     return Manifest(
         run=task.folder.resolve().name,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -92,6 +93,7 @@ def manifest_of(task: Task) -> Manifest:
             )
             for cell in task.plan.cells
         ),
+        claims=tuple(claim for claim in dict.fromkeys(task.collection.claims) if claim.id in cited),
         skipped=task.plan.skipped,
         notes=task.notes,
     )

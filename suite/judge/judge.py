@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-import numpy as np
-
 from suite.judge.arbiter import Arbiter
 from suite.judge.expectation import judge_cell
 from suite.judge.loss import Terms, judge_loss
@@ -87,16 +85,8 @@ def _side_by_side(
             outcome=Outcome.MISSING, sentence="no baseline; accept one with: suite accept RUN --reason TEXT"
         )
     pairs = Pairs(ours[key_of(cell)], theirs[key_of(cell)])
-    versions = [side.trials["case_version"].iloc[0] for side in (pairs.ours, pairs.baseline)]
-    if versions[0] != versions[1]:
-        sentence = f"the case was changed (version {versions[0]}, baseline {versions[1]}); accept a new baseline"
-        return Judgement(outcome=Outcome.INCOMPARABLE, sentence=sentence)
-    steps = pairs.column("steps")
-    if not np.array_equal(*steps):
-        most = [side.max(initial=0) for side in steps]
-        sentence = f"trained for {most[0]} steps, the baseline for {most[1]}; give the --mode that the baseline had"
-        return Judgement(outcome=Outcome.INCOMPARABLE, sentence=sentence)
-    return pairs
+    why = pairs.incomparable
+    return Judgement(outcome=Outcome.INCOMPARABLE, sentence=why) if why else pairs
 
 
 def _terms(

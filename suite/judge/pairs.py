@@ -99,6 +99,18 @@ class Pairs:
         )
         return bool(np.all(ours == theirs))
 
+    @property
+    def incomparable(self) -> str:
+        """Say why the two sides cannot be compared at all; nothing, if they can."""
+        versions = [side.trials["case_version"].iloc[0] for side in (self.ours, self.baseline)]
+        if versions[0] != versions[1]:
+            return f"the case was changed (version {versions[0]}, baseline {versions[1]}); accept a new baseline"
+        steps = self.column("steps")
+        if np.array_equal(*steps):
+            return ""
+        most = [side.max(initial=0) for side in steps]
+        return f"trained for {most[0]} steps, the baseline for {most[1]}; give the --mode that the baseline had"
+
     def with_first(self) -> Pairs:
         """Return the cell beside what was timed when it was first accepted."""
         return Pairs(self.ours, replace(self.baseline, trials=self.baseline.first))

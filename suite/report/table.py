@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
-from suite.plan import EAGER
+from suite.judge import Outcome
+from suite.judge.beside import EXACT, Side, judge_beside
+from suite.judge.judge import FALSE_ALARMS
+from suite.report.cells import Cell, Judged, cells_of
 from suite.report.escape import markdown
 from suite.trial import RunRecord
 
@@ -28,110 +29,86 @@ COLUMNS = {
     "paired_seeds": "paired seeds",
     "largest_paired_difference": "largest paired difference",
     "time_ratio": "time ratio",
+    "losses_agree": "losses agree",
+    "nearer_float64": "nearer to float64",
 }
 """Columns of the table, by their names in CSV: what Markdown calls them."""
 
-WORDS = ("case", "dtype", "device", "against")
+WORDS = ("case", "dtype", "device", "against", "losses_agree", "nearer_float64")
 """Columns that hold words; the others hold figures."""
-DEAD = "dead"
-MICROSECONDS = 1e6
 
+BETWEEN_DEVICES = ("losses_agree", "nearer_float64")
+"""Columns that say nothing where there is one device."""
 
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """One cell as the table shows it: its trials by seed, and where they were trained."""
-
-    case: str
-    dtype: str
-    device: str
-    """Its device, with the run's name before it where several runs have one of that name."""
-    trials: pd.DataFrame
-    """By seed, trained to the end, whichever way."""
-    timed: pd.DataFrame
-    """By seed, trained eagerly, which is what is timed."""
-    dead: pd.Series | None
-    """1 for a dead seed, 0 for a live one; None where the case has no such group."""
+AGREE = {Outcome.PASS: "yes", Outcome.CHANGED: "yes"}
+"""Outcomes in which two devices agree."""
 
 
 def tabulate_runs(runs: Sequence[RunRecord]) -> pd.DataFrame:
     """Return one row a cell, each against the first device in its dtype, or the first dtype on its device."""
-    labels = _labels(runs)
-    cells = [column for run, names in zip(runs, labels, strict=True) for column in _columns(run, names)]
-    order = {case: place for place, case in enumerate(dict.fromkeys(cell.case for cell in cells))}
-    cells.sort(key=lambda cell: order[cell.case])
-    rows = [_row(cell, _reference(cell, cells)) for cell in cells]
+    cells = [cell for cell in cells_of([Judged(run=run) for run in runs]) if cell.main is not None]
+    rows = [_row(cell, _reference(cell, cells), cells) for cell in cells]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _labels(runs: Sequence[RunRecord]) -> list[dict[str, str]]:
-    """Name each device of each run so that no two columns of the table share a name."""
-    shared = Counter(device for run in runs for device in run.machine.devices)
-    times_met: Counter[str] = Counter()
-    labels = []
-    for run in runs:
-        name = run.manifest.run
-        times_met[name] += 1
-        if times_met[name] > 1:
-            name = f"{name}({times_met[name]})"
-        labels.append({device: f"{name}:{device}" if shared[device] > 1 else device for device in run.machine.devices})
-    return labels
-
-
-def _columns(run: RunRecord, labels: dict[str, str]) -> Iterator[Column]:
-    keys = ["case", "device", "dtype"]
-    dead = dict(tuple(run.observations[run.observations["name"] == DEAD].groupby([*keys, "mode"])))
-    for key, trials in run.trials.groupby(keys, sort=False):
-        case, device, dtype = map(str, key)
-        mode = _most_trained(trials)
-        yield Column(
-            case=case,
-            dtype=dtype,
-            device=labels[device],
-            trials=trials[trials["mode"] == mode].set_index("seed"),
-            timed=trials[trials["mode"] == EAGER].set_index("seed"),
-            dead=dead[*key, mode].set_index("seed")["value"] if (*key, mode) in dead else None,
-        )
-
-
-def _most_trained(trials: pd.DataFrame) -> str:
-    """Return the mode that trained longest, and of those the one that trained most seeds."""
-    by_mode = trials.groupby("mode")["steps"].agg(["max", "count"])
-    return str(by_mode.sort_values(["max", "count"]).index[-1])
-
-
-def _reference(cell: Column, cells: Sequence[Column]) -> Column | None:
+def _reference(cell: Cell, cells: Sequence[Cell]) -> Cell | None:
     """Return the cell that this one is held against: itself on the first device, else in the first dtype."""
-    same_dtype = [other for other in cells if (other.case, other.dtype) == (cell.case, cell.dtype)]
+    of_case = [other for other in cells if other.case.name == cell.case.name]
+    same_dtype = [other for other in of_case if other.dtype == cell.dtype]
     if same_dtype[0] is not cell:
         return same_dtype[0]
-    same_device = [other for other in cells if (other.case, other.device) == (cell.case, cell.device)]
+    same_device = [other for other in of_case if other.device == cell.device]
     return None if same_device[0] is cell else same_device[0]
 
 
-def _row(cell: Column, reference: Column | None) -> dict[str, object]:
-    losses = cell.trials["final_loss"]
+def _row(cell: Cell, reference: Cell | None, cells: Sequence[Cell]) -> dict[str, object]:
     row: dict[str, object] = {
-        "case": cell.case,
+        "case": cell.case.name,
         "dtype": cell.dtype,
         "device": cell.device,
-        "seeds": len(losses),
-        "median_final_loss": losses.fillna(np.inf).median(),
+        "seeds": 0 if cell.main is None else len(cell.main.trials),
+        "median_final_loss": cell.median_loss,
         "dead_rate": None if cell.dead is None else cell.dead.mean(),
-        "microseconds_a_step": microseconds_a_step(cell.timed).median(),
+        "microseconds_a_step": cell.microseconds.median(),
     }
-    return row if reference is None else row | _paired(cell, reference)
+    if reference is None:
+        return row
+    row |= _paired(cell, reference)
+    return row if reference.device == cell.device else row | _agreement(cell, reference, cells)
 
 
-def _paired(cell: Column, reference: Column) -> dict[str, object]:
+def _paired(cell: Cell, reference: Cell) -> dict[str, object]:
     """Compare two cells over the seeds that both trained."""
-    seeds = cell.trials.index.intersection(reference.trials.index)
-    ours, theirs = (side.trials.loc[seeds] for side in (cell, reference))
+    sides = [side.main.trials.set_index("seed")["final_loss"] for side in (cell, reference) if side.main is not None]
+    seeds = sides[0].index.intersection(sides[1].index)
     return {
         "against": reference.dtype if reference.device == cell.device else reference.device,
         "paired_seeds": len(seeds),
-        "largest_paired_difference": _distances(ours["final_loss"], theirs["final_loss"]).max(),
-        "time_ratio": (microseconds_a_step(cell.timed) / microseconds_a_step(reference.timed)).median(),
+        "largest_paired_difference": _distances(*(side.loc[seeds] for side in sides)).max(),
+        "time_ratio": (cell.microseconds / reference.microseconds).median(),
     }
+
+
+def _agreement(cell: Cell, reference: Cell, cells: Sequence[Cell]) -> dict[str, object]:
+    """Say whether two devices agree on a cell's losses, and whose lie nearer to float64."""
+    sides = [_side(one, cells) for one in (cell, reference)]
+    if sides[0] is None or sides[1] is None:
+        return {}
+    beside = judge_beside(sides[0], sides[1], cell.dtype, alpha=FALSE_ALARMS / len(cells))
+    judgement = beside.judgement
+    agree = AGREE.get(
+        judgement.outcome, f"no, from {judgement.stage} on" if judgement.stage else judgement.outcome.word
+    )
+    return {"losses_agree": agree, "nearer_float64": {-1: cell.device, 0: None, 1: reference.device}[beside.nearer]}
+
+
+def _side(cell: Cell, cells: Sequence[Cell]) -> Side | None:
+    exact = next(
+        (c.main for c in cells if (c.case.name, c.device, c.dtype) == (cell.case.name, cell.device, EXACT)), None
+    )
+    if cell.main is None:
+        return None
+    return Side(tables=cell.main, exact=exact, machine=cell.machine, device=cell.trained_on)
 
 
 def _distances(ours: pd.Series, theirs: pd.Series) -> pd.Series:
@@ -140,15 +117,13 @@ def _distances(ours: pd.Series, theirs: pd.Series) -> pd.Series:
     return (ours - theirs).abs().fillna(np.inf).mask(same, 0.0)
 
 
-def microseconds_a_step(trials: pd.DataFrame) -> pd.Series:
-    """Return the time of one step of one seed, for each trial that was timed alone; NaN for others."""
-    alone = trials["yardstick_seconds"].notna()
-    seconds = trials["train_seconds"] / (trials["steps"] * trials["seeds_together"])
-    return (seconds * MICROSECONDS).where(alone)
-
-
 def as_markdown(table: pd.DataFrame, headers: Mapping[str, str] = COLUMNS, words: Collection[str] = WORDS) -> str:
-    """Return a table in Markdown, figures to four digits; ``headers`` says what each column is called there."""
+    """Return a table in Markdown, figures to four digits; ``headers`` says what each column is called there.
+
+    What compares devices is left out where there is one.
+    """
+    silent = [name for name in BETWEEN_DEVICES if name in table and table[name].isna().all()]
+    table = table.drop(columns=silent)
     shown = table.astype(object).map(_shown)
     return tabulate(
         shown.to_dict("list"),
