@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
 from suite.judge.pairs import CellTables
@@ -49,6 +50,19 @@ def _losses(cell: Cell, tables: CellTables) -> Iterator[Figure]:
     ends = " to ".join(f"{value:.3g}" for value in _medians(wide.to_numpy()))
     alt = f"Loss over steps of {cell.case.name} on {cell.device} in {cell.dtype}: the median goes from {ends}"
     yield Figure(svg=_drawn(charts.fan(steps, drawn)), alt=alt, caption=caption)
+
+
+def growth_of(rows: pd.DataFrame) -> Iterator[Figure]:
+    """Draw how a step's time grows with the seeds: a picture for each case, dtype and mode."""
+    for (case, dtype, mode), series in rows.groupby(["case", "dtype", "mode"], sort=False):
+        won = series.dropna(subset=["wins_from"]).drop_duplicates("device")
+        told = [
+            f"{device} is faster from {int(seeds):,} seeds on"
+            for device, seeds in zip(won["device"], won["wins_from"], strict=True)
+        ]
+        caption = f"{case} in {dtype}, {mode}: {'; '.join(told) or 'none is faster for good'}."
+        alt = f"Time of a step of {case} in {dtype} over the seeds trained together, by device"
+        yield Figure(svg=_drawn(charts.scaling(series)), alt=alt, caption=caption)
 
 
 def _drawn(spec: charts.Spec) -> Markup:

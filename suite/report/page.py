@@ -8,16 +8,22 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from suite.judge import Outcome, Verdict, exit_code
 from suite.records.atomic import replace_text
+from suite.report import scaling as growth
+from suite.report import table
 from suite.report.cells import Cell, Judged
-from suite.report.figures import figures_of
+from suite.report.figures import figures_of, growth_of
 from suite.report.network import RADIUS, drawing_of
+from suite.report.scaling import tabulate_scaling
+from suite.report.table import in_words, tabulate_runs
 from suite.report.terminal import CLOSING, SHOWN_FIRST
 from suite.report.view import DOES_NOT, HOLDS, NOT_TRAINED, CaseView, cases_of, columns_of, standing, standing_out
 from suite.trial import RunRecord, Status
@@ -62,6 +68,8 @@ def page_of(judged: Sequence[Judged], *, strict: bool = False) -> str:
         standing_out=list(standing_out(judged)),
         linked=LINKED,
         documents=by_document(cases),
+        tables=list(beside([side.run for side in judged])),
+        figures=list(growth_of(tabulate_scaling([side.run for side in judged]))),
         choices=choices(cases, columns),
     )
 
@@ -119,6 +127,33 @@ def notes(run: RunRecord) -> Iterator[str]:
     if not run.manifest.complete:
         yield f"Interrupted: {len(run.trials):,} of {planned:,} trials were recorded. suite run --resume completes it."
     yield from run.manifest.notes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """A table for the page: what its columns are called and which of them hold words, and its fields."""
+
+    heading: str
+    headers: tuple[tuple[str, bool], ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def beside(runs: Sequence[RunRecord]) -> Iterator[Grid]:
+    """Put devices side by side, if there are several, and numbers of seeds, if there are."""
+    if sum(len(run.machine.devices) for run in runs) > 1:
+        yield _grid("Side by side", tabulate_runs(runs), table.COLUMNS, table.WORDS)
+    grown = tabulate_scaling(runs)
+    if len(grown):
+        yield _grid("From how many seeds on", grown, growth.COLUMNS, growth.WORDS)
+
+
+def _grid(heading: str, rows: pd.DataFrame, headers: Mapping[str, str], words: Collection[str]) -> Grid:
+    shown = in_words(rows)
+    return Grid(
+        heading=heading,
+        headers=tuple((headers[name], name in words) for name in shown.columns),
+        rows=tuple(shown.itertuples(index=False, name=None)),
+    )
 
 
 def by_document(cases: Sequence[CaseView]) -> Mapping[str, Sequence[CaseView]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
@@ -71,16 +72,18 @@ def _wins_from(ratios: pd.Series) -> int | None:
 
 
 def machine_names(runs: Sequence[RunRecord]) -> list[dict[str, str]]:
-    """Name each device of each run; those of one machine alike, whatever the run."""
-    met: dict[str, list[str]] = {}
-    names = []
+    """Name each device of each run; those of one machine alike, after its first run where there are several."""
+    first: dict[tuple[str, str], str] = {}
     for run in runs:
-        named: dict[str, str] = {}
         for device in run.machine.devices:
-            prints = met.setdefault(device, [])
-            mine = run.machine.timing(device)
-            prints += [] if mine in prints else [mine]
-            number = prints.index(mine) + 1
-            named[device] = (device if number == 1 else f"{device} #{number}") + tf32(run.machine, device)
-        names.append(named)
-    return names
+            first.setdefault((device, run.machine.timing(device)), run.manifest.run)
+    several = Counter(device for device, _ in first)
+    return [
+        {
+            device: (f"{first[device, run.machine.timing(device)]}:" if several[device] > 1 else "")
+            + device
+            + tf32(run.machine, device)
+            for device in run.machine.devices
+        }
+        for run in runs
+    ]

@@ -118,25 +118,26 @@ def _distances(ours: pd.Series, theirs: pd.Series) -> pd.Series:
 
 
 def as_markdown(table: pd.DataFrame, headers: Mapping[str, str] = COLUMNS, words: Collection[str] = WORDS) -> str:
-    """Return a table in Markdown, figures to four digits; ``headers`` says what each column is called there.
-
-    What compares devices is left out where there is one.
-    """
-    silent = [name for name in BETWEEN_DEVICES if name in table and table[name].isna().all()]
-    table = table.drop(columns=silent)
-    shown = table.astype(object).map(_shown)
+    """Return a table in Markdown; ``headers`` says what each column is called there."""
+    shown = in_words(table).map(markdown)
     return tabulate(
         shown.to_dict("list"),
-        headers=[headers[name] for name in table.columns],
+        headers=[headers[name] for name in shown.columns],
         tablefmt="github",
         disable_numparse=True,
-        colalign=["left" if name in words else "right" for name in table.columns],
+        colalign=["left" if name in words else "right" for name in shown.columns],
     )
+
+
+def in_words(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table's fields as they are shown, figures to four digits; what compares devices only where it does."""
+    silent = [name for name in BETWEEN_DEVICES if name in table and table[name].isna().all()]
+    return table.drop(columns=silent).astype(object).map(_shown)
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, str):
-        return markdown(value)
+        return value
     return "" if pd.isna(value) else f"{value:.4g}" if isinstance(value, float) else f"{value}"
 
 

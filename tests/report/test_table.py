@@ -207,14 +207,59 @@ def test_markdown_reads_back(
     ]
     table = tabulate_runs([run_of(trials), run_of(trials, name="x|`y`")])
     head, *rows = read_tables(as_markdown(table))
-    assert head == list(COLUMNS.values())
+    shown = table.drop(columns="nearer_float64")  # nothing is said there
+    assert head == [COLUMNS[str(name)] for name in shown]
     assert len(rows) == len(table)
-    for row, (_, meant) in zip(rows, table.iterrows(), strict=True):
+    for row, (_, meant) in zip(rows, shown.iterrows(), strict=True):
         for told, value in zip(row, meant, strict=True):
             if isinstance(value, str):
                 assert told == plain(value)
             else:
                 assert told == "" if pd.isna(value) else float(told) == pytest.approx(value, rel=1e-3)
+
+
+def seen_by(device: str, dtype: str, *losses: float) -> list[dict[str, Any]]:
+    """Return what makes trials of one cell, whose first losses are 1."""
+    return [
+        {"device": device, "dtype": dtype, "seed": seed, "final_loss": loss, "curve": ((0, 1.0),)}
+        for seed, loss in enumerate(losses)
+    ]
+
+
+def test_devices_agree_within_what_rounding_does(run_of: RunOf, trial_of: TrialOf) -> None:
+    """A loss that rounding could have moved so far agrees; another is named with the stage from which on it left."""
+    cells = [*seen_by("cpu", "float32", 0.25, 0.5), *seen_by("cuda:0", "float32", 0.2500001, 0.5)]
+    far = [*cells[:2], *seen_by("cuda:0", "float32", 0.3, 0.5)]
+    near, apart = (
+        row_of(tabulate_runs([run_of([trial_of(**given) for given in of])]), device="cuda:0") for of in (cells, far)
+    )
+    assert (near["losses_agree"], near["against"]) == ("yes", "cpu")
+    assert apart["losses_agree"] == "no, from later on"
+
+
+def test_which_device_is_nearer_to_float64(run_of: RunOf, trial_of: TrialOf) -> None:
+    """The device whose losses lie nearer to its own float64 is named, if that is beyond chance."""
+    seeds = range(40)
+    exact = [0.25 + seed / 1000 for seed in seeds]
+    given = [g for device in ("cpu", "cuda:0") for g in seen_by(device, "float64", *exact)]
+    given += seen_by("cpu", "float16", *(loss * 1.01 for loss in exact))
+    given += seen_by("cuda:0", "float16", *(loss * 1.001 for loss in exact))
+    table = tabulate_runs([run_of([trial_of(**g) for g in given])])
+    assert row_of(table, device="cuda:0", dtype="float16")["nearer_float64"] == "cuda:0"
+    assert pd.isna(row_of(table, device="cuda:0", dtype="float64")["nearer_float64"])
+
+
+def test_devices_that_ran_other_cases_are_not_compared(run_of: RunOf, trial_of: TrialOf) -> None:
+    """A case that computes something else on one side is incomparable, and nothing is said to agree."""
+    other = [trial_of(0), trial_of(0, device="cuda:0", case_version="1" * 12)]
+    assert row_of(tabulate_runs([run_of(other)]), device="cuda:0")["losses_agree"] == "incomparable"
+
+
+def test_what_may_round_to_tf32_says_so(run_of: RunOf, trial_of: TrialOf) -> None:
+    """Two runs on one card, with and without TF32, are two rows whose names tell them apart."""
+    run = run_of([trial_of(0, device="cuda:0")])
+    rounded = replace(run, machine=replace(run.machine, settings=replace(run.machine.settings, tf32=True)))
+    assert list(tabulate_runs([run, rounded])["device"]) == ["a-run:cuda:0", "a-run(2):cuda:0 (TF32)"]
 
 
 def test_json_and_csv_hold_figures_in_full(run_of: RunOf, trial_of: TrialOf) -> None:
@@ -236,7 +281,7 @@ def test_a_run_without_a_trial_is_an_empty_table(
     """A run that was interrupted before its first trial gives a table with a head only."""
     run = run_of([trial_of(0)])
     table = tabulate_runs([replace(run, trials=run.trials.iloc[:0], observations=run.observations.iloc[:0])])
-    assert read_tables(as_markdown(table)) == [list(COLUMNS.values())]
+    assert read_tables(as_markdown(table)) == [list(COLUMNS.values())[:-2]]
     assert json.loads(json_text(table)) == []
 
 
