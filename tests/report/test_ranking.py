@@ -37,7 +37,12 @@ def test_groups_hold_every_verdict_once(
 
 def test_another_outcome_aspect_stage_or_sentence_is_told_apart(verdict_of: VerdictOf) -> None:
     """What differs in anything but its cell does not share a group."""
-    others = [{"aspect": Aspect.TIME}, {"stage": Stage.DATA}, {"sentence": "else"}, {"dtype": "float16"}]
+    others: list[dict[str, str]] = [
+        {"aspect": Aspect.TIME},
+        {"stage": Stage.DATA},
+        {"sentence": "else"},
+        {"dtype": "float16"},
+    ]
     verdicts = [verdict_of(Outcome.MISSING), *(verdict_of(Outcome.MISSING, **other) for other in others)]
     assert [len(group.verdicts) for group in grouped([*verdicts, verdict_of(Outcome.BROKEN)])] == [1, 2, 1, 1, 1]
 
