@@ -76,6 +76,7 @@ def test_the_median_final_loss(rows_of: RowsOf, trial_of: TrialOf) -> None:
     assert set(rows) == {f"{cell} {what}" for cell in cells for what in ("time", "final loss")}
     assert [rows[f"{cell} final loss"]["value"] for cell in cells] == [3.5] * 4
     assert rows["neuron[cpu-float64] final loss"]["unit"] == "loss"
+    assert "median of 3 seeds" in rows["neuron[cpu-float64] time"]["extra"]
     assert "median of 8 seeds" in rows["neuron[cpu-float64] final loss"]["extra"]
 
 

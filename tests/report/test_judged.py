@@ -50,6 +50,19 @@ def test_a_case_is_placed_however_its_folder_was_named(
     assert line >= 1
 
 
+@pytest.mark.parametrize("root", [".", "own.py"])
+def test_a_case_beside_one_is_placed_by_its_name(
+    declared_in: Callable[..., JudgedRun],
+    write: Callable[[str, str], Path],
+    case_text: str,
+    monkeypatch: pytest.MonkeyPatch,
+    root: str,
+) -> None:
+    """Where the working folder is the folder of cases, a case's file is called by its name alone."""
+    monkeypatch.chdir(write("mine/own.py", case_text).parent)
+    assert declared_in(root).places["own"][0] == "own.py"
+
+
 def test_a_case_elsewhere_is_placed_in_full(
     declared_in: Callable[..., JudgedRun], write: Callable[[str, str], Path], case_text: str
 ) -> None:

@@ -70,6 +70,7 @@ def test_a_long_sentence_is_folded_under_its_cell(verdict_of: VerdictOf) -> None
             [verdict_of(Outcome.BROKEN, case="a_rather_long_name" * 4, sentence="so it is " * 40)], width
         )
         assert first.startswith("broken")
+        assert not any(line.endswith(" ") for line in (first, *rest))
         told = [line for line in rest if line.startswith(" " * WORD)]
         assert "".join(told).replace(" ", "").endswith("soitis" * 40)
 
