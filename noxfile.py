@@ -124,6 +124,7 @@ def parted(arguments: Sequence[str]) -> tuple[Namespace, list[str]]:
     parser.add_argument("--baseline")
     parser.add_argument("--report", action="append", default=[])
     parser.add_argument("--strict", action="store_true")
+    parser.add_argument("--github", action="store_true")
     parser.add_argument("--engine", default="processes")
     return parser.parse_known_args(arguments)
 
@@ -132,4 +133,5 @@ def comparing(ours: Namespace) -> list[str]:
     """Return the options for `suite compare`."""
     baseline = ["--baseline", ours.baseline] if ours.baseline else []
     reports = [word for file in ours.report for word in ("--report", file)]
-    return [*baseline, *reports, *(["--strict"] if ours.strict else [])]
+    flags = {"--strict": ours.strict, "--github": ours.github}
+    return [*baseline, *reports, *(flag for flag, given in flags.items() if given)]

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -21,10 +21,14 @@ from suite.errors import SuiteError
 if TYPE_CHECKING:
     from suite.discover import Collection
     from suite.judge import Verdict
+    from suite.report.judged import JudgedRun
+    from suite.report.onward import Step
+    from suite.trial import RunRecord
     from suite.workflow import Task
 
 COULD_NOT_RUN = 2
 INTERRUPTED = 130
+BASELINES = Path("results/baselines")
 
 CASES = click.option(
     "--cases",
@@ -35,7 +39,7 @@ CASES = click.option(
 BASELINE = click.option(
     "--baseline",
     type=click.Path(path_type=Path),
-    default=Path("results/baselines"),
+    default=BASELINES,
     show_default=True,
     help="Folder of baselines, or a run folder to compare with.",
 )
@@ -209,6 +213,7 @@ def run(as_json: bool, **options: Any) -> int:
     """
     from suite.judge import exit_code, judge_expectations
     from suite.records import read_run, write_verdicts
+    from suite.report.onward import after_run
     from suite.workflow import execute
 
     task = _task(**options)
@@ -220,7 +225,7 @@ def run(as_json: bool, **options: Any) -> int:
         return INTERRUPTED
     verdicts = judge_expectations(read_run(folder))
     write_verdicts(folder, [verdict.row() for verdict in verdicts])
-    _print(verdicts, as_json=as_json)
+    _print(verdicts, steps=after_run(folder), as_json=as_json)
     click.echo(str(folder), err=as_json)
     return exit_code(verdicts)
 
@@ -292,46 +297,88 @@ def _resume_command(folder: Path) -> str:
     return shlex.join(["suite", "run", *place, *resume, *words])
 
 
-def _print(verdicts: Sequence[Verdict], *, strict: bool = False, as_json: bool = False) -> None:
+def _print(
+    verdicts: Sequence[Verdict], *, steps: Sequence[Step] = (), strict: bool = False, as_json: bool = False
+) -> None:
     from suite.report.files import verdict_json
-    from suite.report.terminal import verdict_lines
+    from suite.report.terminal import show, terminal
 
-    lines = [verdict_json(verdicts, strict=strict)] if as_json else verdict_lines(verdicts, strict=strict)
-    for line in lines:
-        click.echo(line)
+    if as_json:
+        click.echo(verdict_json(verdicts, strict=strict))
+    else:
+        show(verdicts, terminal(), strict=strict, steps=steps)
 
 
 @main.command()
 @RUN
 @BASELINE
-@click.option("--report", multiple=True, type=click.Path(path_type=Path), help="Write verdicts to FILE (.md, .json).")
+@click.option(
+    "--report",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Write verdicts to FILE (.md, .json, .xml: JUnit, .benchmark.json); may be given again.",
+)
 @click.option("--again", is_flag=True, help="Time what looks slower or faster once more, here; that decides.")
+@click.option("--github", is_flag=True, help="Annotate the case files and add to the job's summary, on GitHub.")
 @STRICT
 @JSON
 @verb
-def compare(run: Path, baseline: Path, report: tuple[Path, ...], again: bool, strict: bool, as_json: bool) -> int:
+def compare(
+    run: Path, baseline: Path, report: tuple[Path, ...], again: bool, github: bool, strict: bool, as_json: bool
+) -> int:
     """Judge a run against a baseline: expectations, losses and times, apart.
 
     \b
     Example: suite compare results/runs/NAME --report verdicts.md
     """
-    from suite.judge import Aspect, Outcome, exit_code, judge
+    from suite.judge import exit_code
     from suite.records import find_baselines, read_run, write_verdicts
     from suite.report.files import check_endings, write_report
+    from suite.report.github import annotation_lines, append_summary, silenced, summary_file
+    from suite.report.judged import JudgedRun
 
     check_endings(report)
+    summary = summary_file() if github else None
     recorded, baselines = read_run(run), find_baselines(baseline)
-    verdicts = judge(recorded, baselines)
-    otherwise = [v for v in verdicts if v.aspect is Aspect.TIME and v.outcome in {Outcome.REGRESSED, Outcome.IMPROVED}]
-    if again and otherwise:
-        from suite.workflow import timed_again
-
-        verdicts = judge(recorded, baselines, timed_again(recorded, otherwise))
-    _print(verdicts, strict=strict, as_json=as_json)
+    verdicts = _compared(recorded, baselines, again=again)
+    judged = JudgedRun(run=recorded, verdicts=verdicts, strict=strict)
+    with silenced(click.echo) if github and not as_json else nullcontext():
+        _print(verdicts, steps=_steps(judged, run, baseline), strict=strict, as_json=as_json)
     for file in report:
-        write_report(file, verdicts, strict=strict)
+        write_report(file, judged)
+    if summary:
+        append_summary(summary, judged)
+        for line in annotation_lines(judged):
+            click.echo(line, err=as_json)
     write_verdicts(run, [verdict.row() for verdict in verdicts])
     return exit_code(verdicts, strict=strict)
+
+
+def _steps(judged: JudgedRun, folder: Path, baseline: Path) -> list[Step]:
+    """Return what may be done next; a run is accepted whole, and into no other run's folder."""
+    from suite.records.manifest import MANIFEST_FILE
+    from suite.report.onward import after_compare
+
+    return after_compare(
+        folder,
+        judged.verdicts,
+        baseline=None if baseline == BASELINES else baseline,
+        acceptable=judged.run.manifest.complete and not (baseline / MANIFEST_FILE).exists(),
+        strict=judged.strict,
+    )
+
+
+def _compared(run: RunRecord, baselines: Mapping[str, RunRecord], *, again: bool) -> list[Verdict]:
+    """Judge a run; with ``again``, by a second time of what looks slower or faster."""
+    from suite.judge import Aspect, Outcome, judge
+
+    verdicts = judge(run, baselines)
+    otherwise = [v for v in verdicts if v.aspect is Aspect.TIME and v.outcome in {Outcome.REGRESSED, Outcome.IMPROVED}]
+    if not (again and otherwise):
+        return verdicts
+    from suite.workflow import timed_again
+
+    return judge(run, baselines, timed_again(run, otherwise))
 
 
 @main.command()

@@ -22,6 +22,8 @@ from suite.errors import SuiteError, raise_all, told
 from suite.expect import Expectation
 from suite.observe import Observation
 
+DOCUMENTED = "documented"
+"""What a run calls the folder of cases that comes with the suite."""
 CLAIMS_FILE = "claims.toml"
 """Beside the case files: what each claim's id stands for."""
 CLAIMS_ABOVE = 2

@@ -12,7 +12,7 @@ from secrets import token_hex
 
 from suite.case import Case
 from suite.cluster import Cluster
-from suite.discover import Collection, discover, documented, folder
+from suite.discover import DOCUMENTED, Collection, discover, documented, folder
 from suite.draw import is_drawn
 from suite.engine import Engine, check_engine, chop, done_in, nothing_done, split, train_plan
 from suite.errand import train_here
@@ -26,9 +26,6 @@ from suite.sketch import sketch
 from suite.source import read_source
 from suite.trial import DeclaredCase, Manifest, PlannedCell, RunRecord, Trial
 from suite.version import case_version
-
-DOCUMENTED = "documented"
-"""What a run calls the folder of cases that comes with the suite."""
 
 RUNS = Path("results/runs")
 BASELINES = Path("results/baselines")

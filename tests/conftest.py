@@ -235,6 +235,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 def invoke(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Run the command line in this process, in the test's own folder: ``invoke("run", "--seeds", "3")``."""
     monkeypatch.chdir(tmp_path)
+    for name in ("COLUMNS", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)  # what is printed is what a file or another program gets
 
     def call(*words: str | Path) -> Result:
         return CliRunner().invoke(main, [str(word) for word in words], prog_name="suite", catch_exceptions=False)

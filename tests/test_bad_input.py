@@ -112,6 +112,7 @@ def test_a_wrong_option_is_told_with_its_remedy(here: Path, refuse: Refuse, word
         (["--vresion"], ("--vresion", "--version", "suite --help")),
         (["compare"], ("RUN", "suite compare --help")),
         (["compare", "a-run", "--report", "verdicts.pdf"], ("--report verdicts.pdf", ".md")),
+        (["compare", "a-run", "--github"], ("--github", "GITHUB_STEP_SUMMARY is not set", "--report")),
         (["accept", "a-run"], ("--reason", "suite accept --help")),
         (["accept", "a-run", "--reason", "  "], ("--reason", "say why")),
         (["accept", "a-run", "--reason", "x", "--baseline", "a-run"], ("a-run", "--baseline")),
@@ -126,9 +127,10 @@ def test_a_wrong_option_is_told_with_its_remedy(here: Path, refuse: Refuse, word
     ids=lambda part: " ".join(part) if isinstance(part, list) else "",
 )
 def test_a_wrong_word_is_told_with_its_remedy(
-    here: Path, refuse: Refuse, words: list[str], fragments: tuple[str, ...]
+    here: Path, refuse: Refuse, monkeypatch: pytest.MonkeyPatch, words: list[str], fragments: tuple[str, ...]
 ) -> None:
     """A verb, argument or option that is wrong or missing is named, with where to look."""
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     (line,) = refuse(*words)
     assert all(fragment in line for fragment in fragments)
 

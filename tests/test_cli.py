@@ -17,6 +17,7 @@ from functools import wraps
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pandas as pd
 import pytest
@@ -215,6 +216,52 @@ def test_strict_fails_on_other_bits(accepted: Path, invoke: Invoke) -> None:
     assert (lenient.exit_code, strict.exit_code) == (0, 1)
     assert "changed" in lenient.stdout
     assert json.loads(invoke("compare", "before", "--strict", "--json").stdout)["exit_code"] == 1
+
+
+def test_a_comparison_writes_every_form(accepted: Path, invoke: Invoke) -> None:
+    """Each --report is a file of its own: JUnit XML has a test a verdict, the benchmark a time and a loss a cell."""
+    files = ("v.md", "v.json", "v.xml", "v.benchmark.json")
+    invoke("compare", "before", *(word for file in files for word in ("--report", file)))
+    verdicts = json.loads(Path("v.json").read_text(encoding="utf-8"))["verdicts"]
+    tests = list(ET.parse("v.xml").iter("testcase"))
+    assert len(tests) == len(verdicts)
+    assert {Path(test.attrib["file"]).as_posix() for test in tests} == {"cases/leaky.py", "cases/neuron.py"}
+    names = {row["name"] for row in json.loads(Path("v.benchmark.json").read_text(encoding="utf-8"))}
+    assert names == {f"{case}[cpu-float64] {what}" for case in ("leaky", "neuron") for what in ("time", "final loss")}
+
+
+def test_github_shows_what_differs(accepted: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --github, the job's summary is written and the case's file annotated, and nothing else is a command."""
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    with monkeypatch.context() as patch:
+        steeper(patch)
+        invoke("run", *SMALL, "--out", "after")
+    done = invoke("compare", "after", "--github")
+    first, *shown, last = [line for line in done.stdout.splitlines() if not line.startswith("::error ")]
+    assert done.exit_code == 1
+    assert last == f"::{first.removeprefix('::stop-commands::')}::"
+    assert not any(line.strip().startswith("::") for line in shown)
+    assert "::error file=cases/leaky.py,line=" in done.stdout
+    assert "cases/neuron.py" not in done.stdout
+    assert "**regressed**" in Path("summary.md").read_text(encoding="utf-8")
+    in_json = invoke("compare", "after", "--github", "--json")
+    assert json.loads(in_json.stdout)["exit_code"] == 1
+    assert in_json.stderr.startswith("::error file=cases/leaky.py,")
+
+
+def test_what_is_printed_says_what_to_do_next(accepted: Path, invoke: Invoke) -> None:
+    """A run names its comparison, and its folder last; a comparison that differs names the command that accepts."""
+    done = invoke("run", *SMALL, "neuron", "--out", "a run")
+    assert done.stdout.splitlines()[-1] == "a run"
+    assert "suite compare 'a run'" in done.stdout
+    assert "suite accept" not in done.stdout + invoke("compare", "a run").stdout
+    Path("empty").mkdir()
+    told = invoke("compare", "a run", "--baseline", "empty").stdout
+    command = told.replace("\\\n", "").partition("accept it, if it is meant:")[2]
+    words = [word for word in shlex.split(command) if word != "…"]
+    assert invoke(*words[1:], "it is meant").exit_code == 0
+    assert read_run(Path("empty/cpu")).manifest.accepted is not None
+    assert "suite accept" not in invoke("compare", "a run", "--baseline", "before", "--strict").stdout
 
 
 def test_a_run_can_be_the_baseline_of_another(accepted: Path, invoke: Invoke) -> None:

@@ -84,12 +84,13 @@ def test_bench_runs_compares_and_prints(session: Recording) -> None:
 
 def test_bench_passes_arguments_on(session: Recording) -> None:
     """What compare understands goes to compare; everything else goes to run, in its order."""
-    ours = ["--strict", "--report", "a.md", "--report=b.json", "--baseline", "old"]
+    ours = ["--strict", "--report", "a.md", "--github", "--report=b.json", "--baseline", "old"]
     session.posargs = ["relu", *ours, "--seeds", "20:30", "--device=cpu", "x*"]
     noxfile.bench(session.nox())
     run, compare, table = session.commands
     assert run[6:] == ["relu", "--seeds", "20:30", "--device=cpu", "x*"]
-    assert compare[3:] == ["--again", "--baseline", "old", "--report", "a.md", "--report", "b.json", "--strict"]
+    reports = ["--report", "a.md", "--report", "b.json"]
+    assert compare[3:] == ["--again", "--baseline", "old", *reports, "--strict", "--github"]
     assert table[3:] == []
 
 

@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 
 from suite import engine, trial, workflow
-from suite.discover import Collection, discover, documented
+from suite.discover import DOCUMENTED, Collection, discover, documented
 from suite.engine import Engine
 from suite.machine import Settings
 from suite.plan import Skip, make_plan
 from suite.records import Recorder, read_run
 from suite.trial import Trial
-from suite.workflow import DOCUMENTED, Task, execute, manifest_of, new_folder, unrecorded
+from suite.workflow import Task, execute, manifest_of, new_folder, unrecorded
 
 Write = Callable[[str, str], Path]
 TaskOf = Callable[..., Task]

@@ -1,17 +1,17 @@
-"""Verdicts as files: Markdown for people, JSON for programs."""
+"""Verdicts as files: Markdown for people, JSON and JUnit XML for programs, figures for a chart of their course."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tabulate import tabulate
-
 from suite.errors import SuiteError, raise_all
-from suite.judge import Outcome, Verdict, exit_code
-from suite.report.escape import markdown
-from suite.report.terminal import CLOSING, SHOWN_FIRST
+from suite.judge import Verdict, exit_code
+from suite.report.benchmark import benchmark_json
+from suite.report.judged import JudgedRun
+from suite.report.junit import junit_xml
+from suite.report.markdown import verdict_markdown
 
 
 def verdict_json(verdicts: Sequence[Verdict], *, strict: bool = False) -> str:
@@ -23,23 +23,13 @@ def verdict_json(verdicts: Sequence[Verdict], *, strict: bool = False) -> str:
     return json.dumps({"exit_code": exit_code(verdicts, strict=strict), "verdicts": rows}, indent=1)
 
 
-def verdict_markdown(verdicts: Sequence[Verdict], *, strict: bool = False) -> str:
-    """Return the verdicts that are no pass as a Markdown table, worst first, under the closing sentence."""
-    listed = [v for outcome in SHOWN_FIRST for v in verdicts if v.outcome is outcome]
-    rows = [[v.outcome.word, v.aspect, markdown(v.label), v.stage, markdown(v.sentence)] for v in listed]
-    head = f"**{CLOSING[exit_code(verdicts, strict=strict)]}**: {_passed(verdicts)} of {len(verdicts)} verdicts pass."
-    if not rows:
-        return head + "\n"
-    names = ["verdict", "aspect", "cell", "stage", "sentence"]
-    return head + "\n\n" + tabulate(rows, names, tablefmt="github", disable_numparse=True) + "\n"
-
-
-def _passed(verdicts: Sequence[Verdict]) -> int:
-    return sum(verdict.outcome is Outcome.PASS for verdict in verdicts)
-
-
-WRITERS = {".md": verdict_markdown, ".json": verdict_json}
-"""What a report file holds, by its ending."""
+WRITERS: dict[str, Callable[[JudgedRun], str]] = {
+    ".md": lambda judged: verdict_markdown(judged.verdicts, strict=judged.strict),
+    ".benchmark.json": benchmark_json,
+    ".json": lambda judged: verdict_json(judged.verdicts, strict=judged.strict),
+    ".xml": junit_xml,
+}
+"""What a report file holds, by its ending; of two that fit, the first."""
 
 
 def check_endings(files: Sequence[Path]) -> None:
@@ -52,18 +42,24 @@ def check_endings(files: Sequence[Path]) -> None:
     raise_all(
         f"--report {file}: no form is known by that ending; give one of {known}"
         for file in files
-        if file.suffix not in WRITERS
+        if _ending(file) is None
     )
 
 
-def write_report(file: Path, verdicts: Sequence[Verdict], *, strict: bool = False) -> None:
+def _ending(file: Path) -> str | None:
+    return next((ending for ending in WRITERS if file.name.endswith(ending)), None)
+
+
+def write_report(file: Path, judged: JudgedRun) -> None:
     """Write the verdicts to ``file``, in the form that its ending names.
 
     Raises:
         SuiteError: if the ending is not known, or the file cannot be written.
     """
     check_endings([file])
+    ending = _ending(file)
+    assert ending is not None
     try:
-        file.write_text(WRITERS[file.suffix](verdicts, strict=strict), encoding="utf-8")
+        file.write_text(WRITERS[ending](judged), encoding="utf-8")
     except OSError as error:
         raise SuiteError(f"--report {file}: cannot be written: {error.strerror}") from error

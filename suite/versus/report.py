@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 
 from suite.errors import SuiteError
-from suite.judge import Aspect, Verdict
+from suite.judge import Aspect
 from suite.judge.pairs import CellKey, Pairs, by_cell
 from suite.judge.verdict import ALL
 from suite.machine import differences
 from suite.report import table as tables
 from suite.report.escape import markdown
-from suite.report.files import verdict_json, verdict_markdown
-from suite.report.terminal import SHOWN_FIRST, verdict_lines
+from suite.report.files import verdict_json
+from suite.report.markdown import verdict_markdown
+from suite.report.ranking import rank
+from suite.report.terminal import verdict_lines
 from suite.versus.judged import Judged
 from suite.versus.sitting import Sitting
 from suite.versus.times import Key
@@ -56,7 +58,7 @@ def _pairs(sitting: Sitting) -> dict[CellKey, Pairs]:
 def _row(key: Key, judged: Judged, pairs: list[Pairs]) -> dict[str, object]:
     case, device, dtype = key
     losses = [v for v in judged.verdicts if v.aspect is Aspect.LOSS and (v.case, v.device, v.dtype) == key]
-    worst = min(losses, key=_rank)
+    worst = min(losses, key=lambda verdict: rank(verdict.outcome))
     row = {
         "case": case,
         "dtype": dtype,
@@ -70,11 +72,6 @@ def _row(key: Key, judged: Judged, pairs: list[Pairs]) -> dict[str, object]:
         return row
     figures = {"time_ratio": timing.ratio, "time_low": timing.low, "time_high": timing.high, "pairs": timing.pairs}
     return row | {"time": timing.verdict.outcome.word} | figures
-
-
-def _rank(verdict: Verdict) -> int:
-    """Return how soon the verdict is shown: what passes comes last."""
-    return SHOWN_FIRST.index(verdict.outcome) if verdict.outcome in SHOWN_FIRST else len(SHOWN_FIRST)
 
 
 def _largest_difference(pairs: Pairs) -> float:
@@ -108,7 +105,7 @@ def lines(sitting: Sitting, judged: Judged, *, strict: bool) -> Iterator[str]:
     yield from tables.as_markdown(tabulated(sitting, judged), COLUMNS, WORDS).splitlines()
     yield ""
     yield from told_times(judged)
-    yield from verdict_lines(judged.verdicts, strict=strict)
+    yield from (line.plain for line in verdict_lines(judged.verdicts, strict=strict))
 
 
 def json_text(sitting: Sitting, judged: Judged, *, strict: bool) -> str:

@@ -1,4 +1,4 @@
-"""Verdicts as files: Markdown reads back, JSON parses, and what cannot be written is said."""
+"""Verdicts as files: JSON parses, each ending has its form, and what cannot be written is said."""
 
 from __future__ import annotations
 
@@ -8,48 +8,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from suite.errors import SuiteError
-from suite.judge import Outcome, Stage, Verdict
+from suite.judge import Outcome, Verdict
 from suite.judge.verdict import Finding
-from suite.report.escape import plain
-from suite.report.files import verdict_json, verdict_markdown, write_report
-from suite.report.terminal import CLOSING, SHOWN_FIRST
+from suite.report.benchmark import benchmark_json
+from suite.report.files import verdict_json, write_report
+from suite.report.judged import JudgedRun
+from suite.report.junit import junit_xml
+from suite.report.markdown import verdict_markdown
+from suite.trial import RunRecord, Trial
 
 VerdictOf = Callable[..., Verdict]
-ReadTables = Callable[[str], list[list[str]]]
 
 
-def test_markdown_shows_the_worst_first(verdict_of: VerdictOf, read_tables: ReadTables) -> None:
-    """The table holds every verdict that is no pass, worst first, each as it is."""
-    verdicts = [verdict_of(outcome, case=f"case_of_{outcome.word}", stage=Stage.UPDATE) for outcome in Outcome]
-    _, *rows = read_tables(verdict_markdown(verdicts))
-    assert rows == [
-        [outcome.word, "loss", f"case_of_{outcome.word}[cpu-float32]", "update", "so it is"] for outcome in SHOWN_FIRST
-    ]
-
-
-@given(case=st.text(), sentence=st.text())
-def test_markdown_shows_markup_as_text(
-    verdict_of: VerdictOf, read_tables: ReadTables, case: str, sentence: str
-) -> None:
-    """Names and sentences read as they stand, whatever markup or control characters they hold."""
-    verdict = verdict_of(Outcome.BROKEN, case=case, sentence=sentence)
-    _, (word, aspect, cell, stage, told) = read_tables(verdict_markdown([verdict]))
-    assert (word, aspect, stage) == ("broken", "loss", "")
-    assert (cell, told) == (plain(verdict.label).strip(" "), plain(sentence).strip(" "))
-
-
-@pytest.mark.parametrize("strict", [False, True])
-def test_markdown_begins_with_what_it_comes_to(verdict_of: VerdictOf, strict: bool) -> None:
-    """The first line says what the exit code means, and how many pass; with nothing to list it is all."""
-    changed = [verdict_of(Outcome.PASS), verdict_of(Outcome.CHANGED)]
-    head = verdict_markdown(changed, strict=strict).splitlines()[0]
-    assert CLOSING[int(strict)] in head
-    assert "1 of 2" in head
-    assert len(verdict_markdown([verdict_of(Outcome.PASS)]).splitlines()) == 1
+@pytest.fixture
+def judged(verdict_of: VerdictOf, run_of: Callable[..., RunRecord], trial_of: Callable[..., Trial]) -> JudgedRun:
+    """Return a run with one verdict, strictly judged."""
+    return JudgedRun(run=run_of([trial_of()]), verdicts=[verdict_of(Outcome.CHANGED)], strict=True)
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -63,23 +39,35 @@ def test_json_holds_all(verdict_of: VerdictOf, strict: bool) -> None:
     assert read["verdicts"] == [verdict.row() for verdict in verdicts]
 
 
-def test_the_ending_names_the_form(verdict_of: VerdictOf, tmp_path: Path) -> None:
-    """A file gets the form of its ending, strict where that is asked."""
-    changed = [verdict_of(Outcome.CHANGED)]
-    for name, form in (("v.md", verdict_markdown), ("v.json", verdict_json)):
-        write_report(tmp_path / name, changed, strict=True)
-        assert (tmp_path / name).read_text(encoding="utf-8") == form(changed, strict=True)
+FORMS: dict[str, Callable[[JudgedRun], str]] = {
+    "v.md": lambda judged: verdict_markdown(judged.verdicts, strict=True),
+    "v.json": lambda judged: verdict_json(judged.verdicts, strict=True),
+    "v.benchmark.json": benchmark_json,
+    "v.xml": junit_xml,
+}
 
 
-def test_an_unknown_ending_writes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", FORMS)
+def test_the_ending_names_the_form(judged: JudgedRun, tmp_path: Path, name: str) -> None:
+    """A file gets the form of its ending, of the longer one where two fit, and strict where that is asked."""
+    write_report(tmp_path / name, judged)
+    assert (tmp_path / name).read_text(encoding="utf-8") == FORMS[name](judged)
+
+
+def test_every_form_is_another(judged: JudgedRun) -> None:
+    """No two endings hold the same."""
+    assert len({form(judged) for form in FORMS.values()}) == len(FORMS)
+
+
+def test_an_unknown_ending_writes_nothing(judged: JudgedRun, tmp_path: Path) -> None:
     """A file whose ending names no form is refused by name, with the endings that do."""
-    with pytest.raises(SuiteError, match=r"v\.pdf.*\.md.*\.json"):
-        write_report(tmp_path / "v.pdf", [])
+    with pytest.raises(SuiteError, match=r"v\.pdf.*\.md.*\.benchmark\.json.*\.json.*\.xml"):
+        write_report(tmp_path / "v.pdf", judged)
     assert not list(tmp_path.iterdir())
 
 
-def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_what_cannot_be_written_is_named(judged: JudgedRun, tmp_path: Path) -> None:
     """A file in a folder that is none is refused by name, with the system's reason."""
     (tmp_path / "file").touch()
     with pytest.raises(SuiteError, match=r"file/v\.md: cannot be written: \w+"):
-        write_report(tmp_path / "file" / "v.md", [])
+        write_report(tmp_path / "file" / "v.md", judged)

@@ -1,0 +1,88 @@
+"""A case is found where it is declared, however its folder was named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from suite.discover import DOCUMENTED, discover, documented
+from suite.report.judged import JudgedRun
+from suite.trial import Manifest, RunRecord, Trial
+from suite.workflow import _declared
+
+RunOf = Callable[..., RunRecord]
+
+
+@pytest.fixture
+def declared_in(run_of: RunOf, trial_of: Callable[..., Trial]) -> Callable[..., JudgedRun]:
+    """Make a run of the cases under these roots, declared as a run declares them."""
+
+    def make(*roots: str) -> JudgedRun:
+        folders = [documented() if root == DOCUMENTED else Path(root) for root in roots]
+        cases = tuple(_declared(case, "0" * 12) for case in discover(folders).cases)
+        run = run_of([trial_of()])
+        manifest: Manifest = replace(run.manifest, roots=roots, cases=cases)
+        return JudgedRun(run=replace(run, manifest=manifest), verdicts=())
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "root", ["mine", "mine/deep", "mine/deep/deeper", "mine/deep/deeper/own.py", "./mine", "mine/../mine"]
+)
+def test_a_case_is_placed_however_its_folder_was_named(
+    declared_in: Callable[..., JudgedRun],
+    write: Callable[[str, str], Path],
+    case_text: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    root: str,
+) -> None:
+    """A case lies in the folder that was named, in one below it, or is the file itself: its place leads to it."""
+    file = write("mine/deep/deeper/own.py", case_text)
+    monkeypatch.chdir(tmp_path)
+    place, line = declared_in(root).places["own"]
+    assert Path(place).resolve() == file
+    assert not Path(place).is_absolute()
+    assert line >= 1
+
+
+@pytest.mark.parametrize("root", [".", "own.py"])
+def test_a_case_beside_one_is_placed_by_its_name(
+    declared_in: Callable[..., JudgedRun],
+    write: Callable[[str, str], Path],
+    case_text: str,
+    monkeypatch: pytest.MonkeyPatch,
+    root: str,
+) -> None:
+    """Where the working folder is the folder of cases, a case's file is called by its name alone."""
+    monkeypatch.chdir(write("mine/own.py", case_text).parent)
+    assert declared_in(root).places["own"][0] == "own.py"
+
+
+def test_a_case_elsewhere_is_placed_in_full(
+    declared_in: Callable[..., JudgedRun], write: Callable[[str, str], Path], case_text: str
+) -> None:
+    """A file that does not lie under the working folder is named by its whole path."""
+    file = write("mine/own.py", case_text)
+    assert declared_in(str(file.parent)).places["own"][0] == file.as_posix()
+
+
+def test_documented_cases_lie_in_the_checkout(declared_in: Callable[..., JudgedRun]) -> None:
+    """The documented cases are named as in a checkout, wherever the package lies; other folders do not hide them."""
+    places = declared_in(DOCUMENTED).places
+    assert places["relu"][0] == "cases/guide/relu.py"
+    assert all((documented().parent / file).is_file() for file, _ in places.values())
+
+
+def test_what_cannot_be_found_has_a_place_all_the_same(run_of: RunOf, trial_of: Callable[..., Trial]) -> None:
+    """A run that was moved to another machine still names its cases' files, whatever they are called."""
+    run = run_of([trial_of()], roots=("no/such/folder",))
+    (case,) = run.manifest.cases
+    for source in ("guide/neuron.py", "x" * 5000, "../../etc/\0", "/etc/passwd", ""):
+        manifest = replace(run.manifest, cases=(replace(case, source=source),))
+        judged = JudgedRun(run=replace(run, manifest=manifest), verdicts=())
+        assert judged.places["neuron"][0] == f"cases/{source}"
