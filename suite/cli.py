@@ -127,21 +127,21 @@ def main() -> None:
 @JSON
 @verb
 def list_cases(claims: bool, cases: tuple[Path, ...], as_json: bool) -> int:
-    """List the cases, by folder.
+    """List the cases, under the document that they follow.
 
     \b
     Example: suite list --claims
     """
     from suite.catalogue import Listing, catalogued
-    from suite.report.escape import plain
+    from suite.report.listing import case_lines, claim_lines
 
     listing = Listing.CLAIMS if claims else Listing.CASES
     rows = catalogued(listing, _roots(cases), lambda: _rows(cases, claims=claims))
     if as_json:
         click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
-        for line in _listed(rows, claims=claims):
-            click.echo(plain(line))
+        for line in (claim_lines if claims else case_lines)(rows):
+            click.echo(line)
     return 0
 
 
@@ -149,19 +149,7 @@ def _rows(cases: Sequence[Path], *, claims: bool) -> list[dict[str, object]]:
     from suite.report.claims import case_rows, claim_rows
 
     collection = _collection(cases)
-    return claim_rows(collection) if claims else case_rows(collection.cases)
-
-
-def _listed(rows: Sequence[dict[str, Any]], *, claims: bool) -> Iterator[str]:
-    if claims:
-        for row in rows:
-            yield f"{row['claim']:<4} {row['case']}: {row['says']}"
-            yield from (f"       - {told}" for told in row["expected"])
-        return
-    from tabulate import tabulate
-
-    flat = [{**row, "claims": " ".join(row["claims"])} for row in rows]
-    yield from tabulate(flat, headers="keys", disable_numparse=[0, 1]).splitlines()
+    return claim_rows(collection) if claims else case_rows(collection)
 
 
 def _collection(cases: Sequence[Path]) -> Collection:
