@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 COULD_NOT_RUN = 2
 INTERRUPTED = 130
+BASELINES = Path("results/baselines")
+RUNS = Path("results/runs")
 
 CASES = click.option(
     "--cases",
@@ -35,7 +37,7 @@ CASES = click.option(
 BASELINE = click.option(
     "--baseline",
     type=click.Path(path_type=Path),
-    default=Path("results/baselines"),
+    default=BASELINES,
     show_default=True,
     help="Folder of baselines, or a run folder to compare with.",
 )
@@ -371,6 +373,42 @@ def table(runs: tuple[Path, ...], form: str, out: Path | None, as_json: bool) ->
     except OSError as error:
         raise SuiteError(f"--out {out}: cannot be written: {error.strerror}") from error
     return 0
+
+
+@main.command()
+@click.argument("place", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--case", "cases", multiple=True, metavar="CASE", help="Name or shell pattern; may be given again.")
+@click.option("--device", default="", help="Devices, as cpu,cuda:0. Default: all.")
+@click.option("--dtype", default="", help="float64,float32,bfloat16,float16. Default: all.")
+@JSON
+@verb
+def history(place: tuple[Path, ...], cases: tuple[str, ...], device: str, dtype: str, as_json: bool) -> int:
+    """Show how cases came out in run after run, and where that changed for good.
+
+    PLACE is a run, a baseline, or a folder that holds some, up to three folders deep. Default: results/baselines and
+    results/runs. What cannot be read is named, and makes the exit code 2; the others are shown all the same.
+
+    \b
+    Example: suite history --case relu --dtype float32
+    """
+    from suite.records.find import find_runs, look_through
+    from suite.report.history import chosen, ordered, points_of
+    from suite.report.timeline import history_json, history_lines
+
+    folders = find_runs(place or [kept for kept in (BASELINES, RUNS) if kept.is_dir()])
+    kept = look_through(folders, points_of)
+    for line in (*kept.notes, *kept.faults):
+        _complain(line)
+    if not kept.found:
+        raise SuiteError("there is no run to show; name a folder of runs, or train some with: suite run")
+    shown = chosen(ordered(kept.found), cases=cases, devices=_words(device), dtypes=_words(dtype))
+    for line in [history_json(shown)] if as_json else history_lines(shown):
+        click.echo(line)
+    return COULD_NOT_RUN if kept.faults else 0
+
+
+def _words(given: str) -> list[str]:
+    return [word.strip() for word in given.split(",") if word.strip()]
 
 
 @main.command()
