@@ -376,6 +376,37 @@ def table(runs: tuple[Path, ...], form: str, out: Path | None, as_json: bool) ->
 
 
 @main.command()
+@click.argument("case")
+@CASES
+@BASELINE
+@click.option("--runs", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Where runs are kept.")
+@JSON
+@verb
+def show(case: str, cases: tuple[Path, ...], baseline: Path, runs: Path, as_json: bool) -> int:
+    """Show one case: where it comes from, how it is trained, what is expected of it, and how it last came out.
+
+    CASE is a name, or a shell pattern that one case matches. What cannot be read of the records is named, and makes
+    the exit code 2; the rest is shown all the same.
+
+    \b
+    Example: suite show relu
+    """
+    from suite.report.portrait import portray
+    from suite.report.remember import remember
+    from suite.report.show import portrait_json, portrait_lines
+
+    collection = _collection(cases)
+    chosen = collection.only(case)
+    records, faults = remember(chosen, baseline=baseline, runs=runs)
+    for fault in faults:
+        _complain(fault)
+    portrait = portray(chosen, collection)
+    for line in [portrait_json(portrait, records)] if as_json else portrait_lines(portrait, records):
+        click.echo(line)
+    return COULD_NOT_RUN if faults else 0
+
+
+@main.command()
 @click.argument("place", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--case", "cases", multiple=True, metavar="CASE", help="Name or shell pattern; may be given again.")
 @click.option("--device", default="", help="Devices, as cpu,cuda:0. Default: all.")

@@ -84,6 +84,12 @@ def read_manifests(folders: Sequence[Path]) -> Kept[tuple[Path, Manifest]]:
     return Kept(found=tuple(found), faults=tuple(faults), notes=tuple(notes))
 
 
+def newest(runs: Sequence[tuple[Path, Manifest]], case: str) -> Path | None:
+    """Return the folder of the run that began last, of those that planned to train a case; None if none did."""
+    planned = [(manifest.started, folder) for folder, manifest in runs if any(c.name == case for c in manifest.cases)]
+    return max(planned)[1] if planned else None
+
+
 def look_through(folders: Sequence[Path], look: Callable[[RunRecord], Found]) -> Kept[Found]:
     """Read complete runs one after the other, each once, and keep of each only what ``look`` returns."""
     whole = read_manifests(folders)
