@@ -30,7 +30,7 @@ VERDICT_COLUMNS = ("aspect", "mode", "verdict", "stage", "sentence")
 
 
 def portrait_lines(portrait: Portrait, records: Sequence[Remembered]) -> Iterator[str]:
-    """Give a case as lines as wide as the terminal, or of 80 columns; only declarations are never wrapped."""
+    """Give a case as lines as wide as the terminal, or of 80 columns; declarations and figures are not wrapped."""
     width = max(get_terminal_size().columns, LEAST_WIDTH)
     shapes = ", ".join(f"{name} {shape}" for name, shape in portrait.parameters.items())
     yield from wrap(plain(f"{portrait.case}: {portrait.title}".rstrip(": ")), width)
@@ -52,7 +52,7 @@ def portrait_lines(portrait: Portrait, records: Sequence[Remembered]) -> Iterato
     for record in records:
         yield from ("", *_record(record, portrait, width))
     if not records:
-        yield from ("", "no baseline and no run holds it; train it with: suite run")
+        yield from ("", *wrap("no baseline and no run holds it; train it with: suite run", width))
 
 
 def _hanging(label: str, text: str, width: int) -> list[str]:
@@ -71,7 +71,7 @@ def _record(record: Remembered, portrait: Portrait, width: int) -> Iterator[str]
     why = f"; {record.why}" if record.why else ""
     yield from wrap(plain(f"{record.what}: {record.run}, {record.started}, torch {record.torch}{why}"), width)
     if record.version != portrait.version:
-        yield "of another version of the case, which computed something else"
+        yield from wrap("of another version of the case, which computed something else", width)
     rows = [_row(record, point) for point in record.points.to_dict("records")]
     align, widths = ["left", *["right"] * 4, "left"], [None] * 5 + [VERDICTS]
     table = tabulate(rows, HEADERS, disable_numparse=True, colalign=align, maxcolwidths=widths, tablefmt="plain")
