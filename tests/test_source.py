@@ -150,8 +150,11 @@ def test_other_encodings_and_line_ends_are_read(tmp_path: Path) -> None:
     assert (source.title, source.declaration_of("a")) == ("Grüße.", "CASE = Case(\n)")
 
 
-def test_items_that_share_a_line_with_their_list_are_shown_with_it(write: Write) -> None:
+def test_items_that_share_a_line_are_shown_with_their_list(write: Write) -> None:
     """What begins on the first line of a statement, or beside another item, is no text of its own."""
-    text = "CASES = [Case(name='a'),\n    Case(name='b'), Case(name='c'),\n]"
-    source = read_source(write("a.py", text))
-    assert [source.declaration_of(name) for name in "abc"] == [text] * 3
+    beside = "CASES = [\n    Case(name='a'),\n    Case(name='b'), Case(name='c'),\n]"
+    source = read_source(write("beside.py", beside))
+    assert [source.declaration_of(name) for name in "abc"] == [beside] * 3
+    first = "CASES = [Case(name='a'),\n    Case(name='b'),\n]"
+    source = read_source(write("first.py", first))
+    assert [source.declaration_of(name) for name in "ab"] == [first, "Case(name='b'),"]

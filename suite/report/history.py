@@ -113,9 +113,10 @@ def _longest(rows: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of each cell's mode that trained longest, and of those the most seeds."""
     modes = trials.groupby([*CELL, "mode"], observed=True)["steps"].agg(["max", "size"])
     last = modes.sort_values(["max", "size"], kind="stable").reset_index().drop_duplicates([*CELL], keep="last")
-    names = [*CELL, "mode"]
-    wanted, found = (pd.MultiIndex.from_frame(table[names].astype(str)) for table in (last, rows))
-    return rows[found.isin(wanted)]
+    wanted = set(map(tuple, last[[*CELL, "mode"]].to_numpy()))
+    cells = rows.groupby([*CELL, "mode"], observed=True, sort=False).indices
+    places = [found for cell, found in cells.items() if cell in wanted]
+    return rows.iloc[np.sort(np.concatenate(places))] if places else rows[:0]
 
 
 def _times(trials: pd.DataFrame) -> dict[str, pd.Series]:
