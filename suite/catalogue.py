@@ -34,7 +34,14 @@ class Listing(StrEnum):
 
 
 FIELDS: dict[Listing, dict[str, type]] = {
-    Listing.CASES: {"folder": str, "case": str, "steps": int, "claims": list, "expectations": int},
+    Listing.CASES: {
+        "folder": str,
+        "case": str,
+        "steps": int,
+        "claims": list,
+        "expectations": int,
+        "document": str,
+    },
     Listing.CLAIMS: {"claim": str, "says": str, "case": str, "expected": list},
 }
 """What a row of each listing holds; a list holds texts."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 COULD_NOT_RUN = 2
 INTERRUPTED = 130
 BASELINES = Path("results/baselines")
+RUNS = Path("results/runs")
 
 CASES = click.option(
     "--cases",
@@ -131,21 +132,21 @@ def main() -> None:
 @JSON
 @verb
 def list_cases(claims: bool, cases: tuple[Path, ...], as_json: bool) -> int:
-    """List the cases, by folder.
+    """List the cases, under the document that they follow.
 
     \b
     Example: suite list --claims
     """
     from suite.catalogue import Listing, catalogued
-    from suite.report.escape import plain
+    from suite.report.listing import case_lines, claim_lines
 
     listing = Listing.CLAIMS if claims else Listing.CASES
     rows = catalogued(listing, _roots(cases), lambda: _rows(cases, claims=claims))
     if as_json:
         click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
-        for line in _listed(rows, claims=claims):
-            click.echo(plain(line))
+        for line in (claim_lines if claims else case_lines)(rows):
+            click.echo(line)
     return 0
 
 
@@ -153,19 +154,7 @@ def _rows(cases: Sequence[Path], *, claims: bool) -> list[dict[str, object]]:
     from suite.report.claims import case_rows, claim_rows
 
     collection = _collection(cases)
-    return claim_rows(collection) if claims else case_rows(collection.cases)
-
-
-def _listed(rows: Sequence[dict[str, Any]], *, claims: bool) -> Iterator[str]:
-    if claims:
-        for row in rows:
-            yield f"{row['claim']:<4} {row['case']}: {row['says']}"
-            yield from (f"       - {told}" for told in row["expected"])
-        return
-    from tabulate import tabulate
-
-    flat = [{**row, "claims": " ".join(row["claims"])} for row in rows]
-    yield from tabulate(flat, headers="keys", disable_numparse=[0, 1]).splitlines()
+    return claim_rows(collection) if claims else case_rows(collection)
 
 
 def _collection(cases: Sequence[Path]) -> Collection:
@@ -430,6 +419,73 @@ def table(runs: tuple[Path, ...], form: str, out: Path | None, as_json: bool) ->
     except OSError as error:
         raise SuiteError(f"--out {out}: cannot be written: {error.strerror}") from error
     return 0
+
+
+@main.command()
+@click.argument("case")
+@CASES
+@BASELINE
+@click.option("--runs", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Where runs are kept.")
+@JSON
+@verb
+def show(case: str, cases: tuple[Path, ...], baseline: Path, runs: Path, as_json: bool) -> int:
+    """Show one case: where it comes from, how it is trained, what is expected of it, and how it last came out.
+
+    CASE is a name, or a shell pattern that one case matches. What cannot be read of the records is named, and makes
+    the exit code 2; the rest is shown all the same.
+
+    \b
+    Example: suite show relu
+    """
+    from suite.report.portrait import portray
+    from suite.report.remember import remember
+    from suite.report.show import portrait_json, portrait_lines
+
+    collection = _collection(cases)
+    chosen = collection.only(case)
+    records, faults = remember(chosen, baseline=baseline, runs=runs)
+    for fault in faults:
+        _complain(fault)
+    portrait = portray(chosen, collection)
+    for line in [portrait_json(portrait, records)] if as_json else portrait_lines(portrait, records):
+        click.echo(line)
+    return COULD_NOT_RUN if faults else 0
+
+
+@main.command()
+@click.argument("place", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--case", "cases", multiple=True, metavar="CASE", help="Name or shell pattern; may be given again.")
+@click.option("--device", default="", help="Devices, as cpu,cuda:0. Default: all.")
+@click.option("--dtype", default="", help="float64,float32,bfloat16,float16. Default: all.")
+@JSON
+@verb
+def history(place: tuple[Path, ...], cases: tuple[str, ...], device: str, dtype: str, as_json: bool) -> int:
+    """Show how cases came out in run after run, and where that changed for good.
+
+    PLACE is a run, a baseline, or a folder that holds some, up to three folders deep. Default: results/baselines and
+    results/runs. What cannot be read is named, and makes the exit code 2; the others are shown all the same.
+
+    \b
+    Example: suite history --case relu --dtype float32
+    """
+    from suite.records.find import find_runs, look_through
+    from suite.report.history import chosen, ordered, points_of
+    from suite.report.timeline import history_json, history_lines
+
+    folders = find_runs(place or [kept for kept in (BASELINES, RUNS) if kept.is_dir()])
+    kept = look_through(folders, points_of)
+    for line in (*kept.notes, *kept.faults):
+        _complain(line)
+    if not kept.found:
+        raise SuiteError("there is no run to show; name a folder of runs, or train some with: suite run")
+    shown = chosen(ordered(kept.found), cases=cases, devices=_words(device), dtypes=_words(dtype))
+    for line in [history_json(shown)] if as_json else history_lines(shown):
+        click.echo(line)
+    return COULD_NOT_RUN if kept.faults else 0
+
+
+def _words(given: str) -> list[str]:
+    return [word.strip() for word in given.split(",") if word.strip()]
 
 
 @main.command()

@@ -60,6 +60,18 @@ class Collection:
             return self.cases
         return tuple(case for case in self.cases if any(_matches(case, p) for p in patterns))
 
+    def only(self, pattern: str) -> Case:
+        """Return the one case that is called so, or that matches the shell pattern.
+
+        Raises:
+            SuiteError: if none does, or several do; naming them.
+        """
+        found = [case for case in self.cases if case.name == pattern] or self.select([pattern])
+        if len(found) > 1:
+            names = ", ".join(case.name for case in found)
+            raise SuiteError(f'case "{pattern}" stands for several: {names}; name one of them')
+        return found[0]
+
     def _unmatched(self, pattern: str) -> str:
         return f'case "{pattern}" is not known{_nearest(pattern, [c.name for c in self.cases])}; see: suite list'
 

@@ -18,7 +18,9 @@ from suite.errors import SuiteError
 Write = Callable[[str, str], Path]
 Invoke = Callable[..., Result]
 
-ROWS: list[Row] = [{"folder": "guide", "case": "relu", "steps": 3, "claims": ["G1"], "expectations": 2}]
+ROWS: list[Row] = [
+    {"folder": "guide", "case": "relu", "steps": 3, "claims": ["G1"], "expectations": 2, "document": "D"}
+]
 CLAIMS = '[[document]]\ntitle = "T"\nclaim = [{ id = "Q1", heading = "H", says = "it learns" }]\n'
 
 

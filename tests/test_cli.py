@@ -364,7 +364,8 @@ def test_list_holds_every_case(cases: Path, invoke: Invoke) -> None:
     assert [(row["case"], row["steps"]) for row in rows] == [("leaky", 30), ("neuron", 30)]
     done = invoke("list", "--cases", "cases/neuron.py")
     assert done.exit_code == 0
-    assert done.stdout.splitlines()[-1].split() == ["cases", "neuron", "30", "0"]
+    assert done.stdout.splitlines()[0] == "cases/"
+    assert done.stdout.splitlines()[-1].split() == ["neuron", "30", "0"]
 
 
 def test_list_claims_names_cases_and_bounds(expecting: Callable[[str], Path], write: Write, invoke: Invoke) -> None:

@@ -441,3 +441,16 @@ def test_the_documented_cases_lie_in_the_package_or_else_beside_it(
     assert documented() == tmp_path / "cases"
     (tmp_path / "suite" / "cases").mkdir(parents=True)
     assert documented() == tmp_path / "suite" / "cases"
+
+
+def test_one_case_is_meant_by_its_name_or_a_pattern(neuron: Case) -> None:
+    """A name means its case, though it reads as a pattern; several matches are named, none is a fault."""
+    names = ("relu", "relu*", "bias", "relu_leaky")
+    cases = tuple(replace(neuron, name=name, file=f"/cases/guide/{name}.py") for name in names)
+    collection = Collection(roots=("cases",), cases=cases, claims=())
+    assert collection.only("relu*").name == "relu*"
+    assert collection.only("guide/b*").name == "bias"
+    with pytest.raises(SuiteError, match=r"several: relu, relu\*, relu_leaky; name one"):
+        collection.only("re*")
+    with pytest.raises(SuiteError, match='case "leaky" is not known'):
+        collection.only("leaky")

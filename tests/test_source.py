@@ -148,3 +148,13 @@ def test_other_encodings_and_line_ends_are_read(tmp_path: Path) -> None:
     file.write_bytes("# coding: latin-1\r\n'''Grüße.'''\r\nCASE = Case(\r\n)\r\n".encode("latin-1"))
     source = read_source(file)
     assert (source.title, source.declaration_of("a")) == ("Grüße.", "CASE = Case(\n)")
+
+
+def test_items_that_share_a_line_are_shown_with_their_list(write: Write) -> None:
+    """What begins on the first line of a statement, or beside another item, is no text of its own."""
+    beside = "CASES = [\n    Case(name='a'),\n    Case(name='b'), Case(name='c'),\n]"
+    source = read_source(write("beside.py", beside))
+    assert [source.declaration_of(name) for name in "abc"] == [beside] * 3
+    first = "CASES = [Case(name='a'),\n    Case(name='b'),\n]"
+    source = read_source(write("first.py", first))
+    assert [source.declaration_of(name) for name in "ab"] == [first, "Case(name='b'),"]

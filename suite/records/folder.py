@@ -262,3 +262,13 @@ def write_verdicts(folder: Path, rows: Sequence[dict[str, str]]) -> None:
     """
     frame = _frame(VERDICTS, {name: [row[name] for row in rows] for name in VERDICTS.columns if name != "schema"})
     replace_text(folder / VERDICTS.file, as_csv(frame))
+
+
+def read_verdicts(folder: Path) -> pd.DataFrame:
+    """Return what was judged of a run, as ``verdicts.csv`` holds it; no row, if it was never judged.
+
+    Raises:
+        SuiteError: if the file is damaged.
+    """
+    file = folder / VERDICTS.file
+    return read_table(file, VERDICTS) if file.exists() else VERDICTS.empty

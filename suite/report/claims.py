@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from pathlib import Path
 
 from suite.case import Case
 from suite.discover import Collection, folder
@@ -59,8 +60,9 @@ def claim_rows(collection: Collection) -> list[dict[str, object]]:
     return rows
 
 
-def case_rows(cases: Sequence[Case]) -> list[dict[str, object]]:
-    """Return one row a case: its folder, name, steps, claims and how much it expects."""
+def case_rows(collection: Collection) -> list[dict[str, object]]:
+    """Return one row a case: its folder, name, steps, claims, how much it expects, and its folder's document."""
+    documents = _documents(collection)
     return [
         {
             "folder": folder(case),
@@ -68,6 +70,18 @@ def case_rows(cases: Sequence[Case]) -> list[dict[str, object]]:
             "steps": case.steps,
             "claims": list(case.claims),
             "expectations": len(case.expect),
+            "document": "; ".join(documents[Path(case.file).parent]),
         }
-        for case in cases
+        for case in collection.cases
     ]
+
+
+def _documents(collection: Collection) -> dict[Path, list[str]]:
+    """Return the titles of the documents whose claims the cases of each folder cite, in the order of the claims."""
+    cited: dict[Path, set[str]] = {}
+    for case in collection.cases:
+        cited.setdefault(Path(case.file).parent, set()).update(case.claims)
+    return {
+        place: list(dict.fromkeys(str(claim.document) for claim in collection.claims if claim.id in ids))
+        for place, ids in cited.items()
+    }

@@ -103,5 +103,22 @@ def test_a_clause_is_told_with_its_bounds(expectation: Expectation, words: str) 
 
 def test_a_case_is_listed_with_what_it_holds(collection_of: Callable[..., Collection]) -> None:
     """The list of cases holds each one's folder, name, steps, claims and number of expectations."""
-    (row,) = case_rows(collection_of([(("A", "B"), [final_loss(high=1.0)])], "A B").cases)
-    assert row == {"folder": "where", "case": "case0", "steps": 100, "claims": ["A", "B"], "expectations": 1}
+    (row,) = case_rows(collection_of([(("A", "B"), [final_loss(high=1.0)])], "A B"))
+    assert row == {
+        "folder": "where",
+        "case": "case0",
+        "steps": 100,
+        "claims": ["A", "B"],
+        "expectations": 1,
+        "document": "D",
+    }
+
+
+def test_a_folder_has_the_documents_that_its_cases_cite(collection_of: Callable[..., Collection]) -> None:
+    """Every case of a folder stands under the same documents, in the order of the claims, or under none."""
+    collection = collection_of([(("C",), []), (("A",), []), ((), []), ((), [])], "A B C")
+    first, second, third, fourth = collection.cases
+    claims = tuple(replace(claim, document=f"Document {claim.id}") for claim in collection.claims)
+    cases = (first, second, third, replace(fourth, file="/else/where/b.py"))
+    rows = case_rows(replace(collection, claims=claims, cases=cases))
+    assert [row["document"] for row in rows] == ["Document A; Document C"] * 3 + [""]
