@@ -191,6 +191,8 @@ class RunRecord:
     graphs: pd.DataFrame
     first: pd.DataFrame
     """Trials that were timed when cells were first accepted on this machine; of a baseline, else none."""
+    again: pd.DataFrame
+    """Trials that were timed once more, since they looked slower or faster than a baseline's."""
 
 
 def device_type(device: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -125,8 +125,10 @@ def unrecorded(task: Task) -> RunRecord:
     return in_memory(manifest_of(task), machine, [trial for trials in chunks for trial in trials])
 
 
-def timed_again(run: RunRecord, verdicts: Sequence[Verdict]) -> RunRecord | None:
-    """Time once more, in this process, the cells that these verdicts are about; None if this is not the run's machine.
+def timed_again(run: RunRecord, verdicts: Sequence[Verdict]) -> RunRecord:
+    """Time once more, in this process, the cells that these verdicts are about; unless this is not the run's machine.
+
+    Returns the run with what was timed last.
 
     Raises:
         SuiteError: if the run's folders of cases are damaged.
@@ -135,10 +137,11 @@ def timed_again(run: RunRecord, verdicts: Sequence[Verdict]) -> RunRecord | None
     everywhere = {device for case, device, _ in wanted if case == ALL}
     settings = run.machine.settings
     if fingerprint(run.machine.devices, settings) != run.machine:
-        return None
+        return run
     plan = planned_again(run, lambda cell: cell.device in everywhere or (cell.case, cell.device, cell.dtype) in wanted)
     alone, _ = split(list(chop(plan, nothing_done)))
-    return in_memory(run.manifest, run.machine, [trial for chunk in alone for trial in train_here(chunk, settings)])
+    trials = [trial for chunk in alone for trial in train_here(chunk, settings)]
+    return replace(run, again=in_memory(run.manifest, run.machine, trials).trials)
 
 
 def planned_again(run: RunRecord, wanted: Callable[[PlannedCell], bool]) -> Plan:

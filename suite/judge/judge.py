@@ -27,11 +27,8 @@ def judge_expectations(run: RunRecord) -> list[Verdict]:
     return [*_expectations(run, by_cell(run), alpha=_level(run, Aspect.EXPECTATION)), *_skipped(run)]
 
 
-def judge(run: RunRecord, baselines: Mapping[str, RunRecord], again: RunRecord | None = None) -> list[Verdict]:
-    """Judge a run in all aspects; ``baselines`` holds accepted runs by type of device.
-
-    ``again`` holds cells of the run that were timed once more.
-    """
+def judge(run: RunRecord, baselines: Mapping[str, RunRecord]) -> list[Verdict]:
+    """Judge a run in all aspects; ``baselines`` holds accepted runs by type of device."""
     ours = by_cell(run)
     theirs = {kind: by_cell(baseline) for kind, baseline in baselines.items()}
     verdicts = list(_expectations(run, ours, alpha=_level(run, Aspect.EXPECTATION)))
@@ -47,9 +44,8 @@ def judge(run: RunRecord, baselines: Mapping[str, RunRecord], again: RunRecord |
         terms = _terms(cell, run, ours, baselines[kind], theirs[kind], alpha)
         verdicts.append(verdict_of(cell, Aspect.LOSS, judge_loss(pairs, terms)))
         timed += [(cell, pairs)] * (cell.mode == EAGER)  # the seeds of an ensemble share one loop, and so one time
-    times = Times(
-        run=run, baselines=baselines, again=by_cell(again) if again else {}, budget=FALSE_ALARMS / len(Aspect)
-    )
+    again = by_cell(replace(run, trials=run.again))
+    times = Times(run=run, baselines=baselines, again=again, budget=FALSE_ALARMS / len(Aspect))
     return [*verdicts, *times.verdicts(timed), *_disappeared(run, baselines), *_skipped(run)]
 
 

@@ -53,7 +53,8 @@ def _set_aside(folder: Path, kind: str) -> Path:
 def accept(run: RunRecord, folder: Path, *, reason: str, who: str | None = None, drop: bool = False) -> list[Path]:
     """Make a run the baseline, for each type of device that it trained on; return their folders.
 
-    ``drop`` allows cells of the present baseline to be lost that the run does not hold.
+    ``drop`` allows cells of the present baseline to be lost that the run does not hold, and a baseline that cannot be
+    read, as one of another schema version.
 
     Raises:
         SuiteError: if the run was interrupted, the reason is empty, cells would be lost, or ``folder`` is a run's own.
@@ -62,7 +63,7 @@ def accept(run: RunRecord, folder: Path, *, reason: str, who: str | None = None,
         raise SuiteError("--reason is empty; say why this run is to be trusted from now on")
     if not run.manifest.complete:
         raise SuiteError(f"run {run.manifest.run} was interrupted; complete it with --resume before it is accepted")
-    present = find_baselines(folder)
+    present = _present(folder, drop=drop)
     if (folder / MANIFEST_FILE).exists():
         raise SuiteError(f"{folder}: is a run's own folder; give a folder of baselines as --baseline")
     kinds = sorted({device_type(device) for device in run.machine.devices})
@@ -72,6 +73,15 @@ def accept(run: RunRecord, folder: Path, *, reason: str, who: str | None = None,
     when = datetime.now(UTC).isoformat(timespec="seconds")
     accepted = Acceptance(who=who or _login(), when=when, why=reason.strip(), replaced="")
     return [_install(parts[kind], folder, kind, accepted, present.get(kind)) for kind in kinds]
+
+
+def _present(folder: Path, *, drop: bool) -> dict[str, RunRecord]:
+    try:
+        return find_baselines(folder)
+    except SuiteError as error:
+        if drop:
+            return {}
+        raise SuiteError(*error.faults, f"{folder}: replace what cannot be read with --drop") from error
 
 
 def _login() -> str:
@@ -98,6 +108,7 @@ def _part(run: RunRecord, kind: str) -> RunRecord:
         observations=of_kind(run.observations),
         probes=of_kind(run.probes),
         graphs=run.graphs.iloc[:0],
+        again=run.again.iloc[:0],
         first=of_kind(run.trials[run.trials["yardstick_seconds"].notna() & (run.trials["mode"] == EAGER)]),
     )
 

@@ -18,6 +18,7 @@ from suite.records.atomic import append_text, cut_to_whole_rows, reading, replac
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, read_json, write_json
 from suite.records.read import read_table
 from suite.records.schema import (
+    AGAIN,
     CELL,
     CURVES,
     FIRST,
@@ -181,6 +182,7 @@ def in_memory(manifest: Manifest, machine: Machine, trials: Sequence[Trial]) -> 
         probes=tables[PROBES.file],
         graphs=tables[GRAPHS.file],
         first=FIRST.empty,
+        again=AGAIN.empty,
     )
 
 
@@ -223,6 +225,7 @@ def read_run(folder: Path) -> RunRecord:
         probes=read_table(folder / PROBES.file, PROBES),
         graphs=read_table(folder / GRAPHS.file, GRAPHS),
         first=read_table(folder / FIRST.file, FIRST) if manifest.accepted else FIRST.empty,
+        again=read_table(folder / AGAIN.file, AGAIN) if (folder / AGAIN.file).exists() else AGAIN.empty,
     )
 
 
@@ -252,6 +255,15 @@ def _unplanned(trials: pd.DataFrame, manifest: Manifest) -> Iterator[str]:
     for row in sorted(strangers)[:1]:
         case, device, dtype, _, seed = trials[list(KEY)].iloc[row]
         yield f"row {row + 2}: seed {seed} of {case}[{device}-{dtype}] is not planned in {MANIFEST_FILE}"
+
+
+def write_again(folder: Path, rows: pd.DataFrame) -> None:
+    """Write ``again.csv``: trials that were timed once more, so that whoever reads the run judges as was judged.
+
+    Raises:
+        SuiteError: if the folder cannot be written.
+    """
+    replace_text(folder / AGAIN.file, as_csv(rows))
 
 
 def write_verdicts(folder: Path, rows: Sequence[dict[str, str]]) -> None:

@@ -126,6 +126,9 @@ TRIALS = Table(
 FIRST = replace(TRIALS, file="first.csv")
 """Of a baseline: rows of trials that were timed when their cells were first accepted on its machine."""
 
+AGAIN = replace(TRIALS, file="again.csv")
+"""Rows of trials that were timed once more, if any were."""
+
 CURVES = Table(
     file="curves.csv",
     columns={"schema": WHOLE, **KEY, "step": WHOLE, "loss": FLOAT},

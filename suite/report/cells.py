@@ -15,7 +15,8 @@ from suite.judge.pairs import CellKey, CellTables, by_cell
 from suite.judge.statistics import median_interval
 from suite.machine import Machine
 from suite.plan import EAGER
-from suite.report.terminal import SHOWN_FIRST
+from suite.report.judged import JudgedRun
+from suite.report.ranking import SHOWN_FIRST
 from suite.trial import DeclaredCase, PlannedCell, RunRecord, Status
 
 DEAD = "dead"
@@ -26,14 +27,6 @@ INTERVAL = 0.05
 
 Place = tuple[str, str, str]
 """Case, device and dtype."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judged:
-    """A run with all that was judged of it."""
-
-    run: RunRecord
-    verdicts: Sequence[Verdict] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,8 +53,8 @@ class Cell:
 
     @cached_property
     def main(self) -> CellTables | None:
-        """Return what was left by the mode that trained longest, and of those most seeds; nothing, if no seed was."""
-        return max(self.tables.values(), key=_trained, default=None)
+        """Return what was left by the mode that made the most updates; nothing, if no seed was trained."""
+        return max(self.tables.values(), key=lambda tables: int(tables.trials["steps"].sum()), default=None)
 
     @property
     def seeds(self) -> int:
@@ -106,10 +99,6 @@ class Cell:
         return float(np.median(times)), low, high, len(times)
 
 
-def _trained(tables: CellTables) -> tuple[int, int]:
-    return int(tables.trials["steps"].max()), len(tables.trials)
-
-
 def worst(outcomes: Sequence[Outcome]) -> Outcome:
     """Return the worst of some outcomes; pass, of none."""
     return next((outcome for outcome in SHOWN_FIRST if outcome in outcomes), Outcome.PASS)
@@ -142,7 +131,7 @@ def tf32(machine: Machine, device: str) -> str:
     return " (TF32)" if machine.settings.tf32 and device.startswith("cuda") else ""
 
 
-def cells_of(judged: Sequence[Judged]) -> list[Cell]:
+def cells_of(judged: Sequence[JudgedRun]) -> list[Cell]:
     """Return all cells of some runs; those of one case together, in the order of the first run that has it."""
     labels = device_labels([side.run for side in judged])
     cells = [cell for side, names in zip(judged, labels, strict=True) for cell in _cells(side, names)]
@@ -150,7 +139,7 @@ def cells_of(judged: Sequence[Judged]) -> list[Cell]:
     return sorted(cells, key=lambda cell: order[cell.case.name])
 
 
-def _cells(judged: Judged, labels: Mapping[str, str]) -> Iterator[Cell]:
+def _cells(judged: JudgedRun, labels: Mapping[str, str]) -> Iterator[Cell]:
     run = judged.run
     cases = {case.name: case for case in run.manifest.cases}
     tables, graphs, said = _by_mode(by_cell(run)), _graphs(run.graphs), _by_place(judged.verdicts)

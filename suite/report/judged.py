@@ -20,7 +20,7 @@ class JudgedRun:
     """What a report is made from."""
 
     run: RunRecord
-    verdicts: Sequence[Verdict]
+    verdicts: Sequence[Verdict] = ()
     strict: bool = False
     """Other bits within tolerance fail, too."""
 
@@ -39,7 +39,7 @@ class JudgedRun:
 def place_of(case: DeclaredCase, files: Mapping[tuple[str, ...], str]) -> tuple[str, int]:
     """Return where a case is declared: its file, as it is called from here or in a checkout, and its line."""
     source = PurePath(case.source)
-    return files.get(source.parts, f"{CHECKOUT_CASES}/{case.source}"), getattr(case, "line", 1)
+    return files.get(source.parts, f"{CHECKOUT_CASES}/{case.source}"), case.line
 
 
 def _case_files(roots: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -29,7 +29,7 @@ COLUMNS = {
 WORDS = ("case", "dtype", "mode", "device", "against")
 
 
-def tabulate_scaling(runs: Sequence[RunRecord]) -> pd.DataFrame:
+def rows_of(runs: Sequence[RunRecord]) -> pd.DataFrame:
     """Return one row a case, dtype, mode, device and number of seeds; nothing of what was run with one number only.
 
     Each stands against the first device of its case, dtype and mode, where that was run with as many seeds. From

@@ -13,8 +13,9 @@ from tabulate import tabulate
 from suite.judge import Outcome
 from suite.judge.beside import EXACT, Side, judge_beside
 from suite.judge.judge import FALSE_ALARMS
-from suite.report.cells import Cell, Judged, cells_of
+from suite.report.cells import Cell, cells_of
 from suite.report.escape import markdown
+from suite.report.judged import JudgedRun
 from suite.trial import RunRecord
 
 COLUMNS = {
@@ -44,9 +45,9 @@ AGREE = {Outcome.PASS: "yes", Outcome.CHANGED: "yes"}
 """Outcomes in which two devices agree."""
 
 
-def tabulate_runs(runs: Sequence[RunRecord]) -> pd.DataFrame:
+def rows_of(runs: Sequence[RunRecord]) -> pd.DataFrame:
     """Return one row a cell, each against the first device in its dtype, or the first dtype on its device."""
-    cells = [cell for cell in cells_of([Judged(run=run) for run in runs]) if cell.main is not None]
+    cells = [cell for cell in cells_of([JudgedRun(run=run) for run in runs]) if cell.main is not None]
     rows = [_row(cell, _reference(cell, cells), cells) for cell in cells]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

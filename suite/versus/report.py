@@ -16,10 +16,10 @@ from suite.judge.verdict import ALL
 from suite.machine import differences
 from suite.report import table as tables
 from suite.report.escape import markdown
-from suite.report.files import verdict_json
-from suite.report.markdown import verdict_markdown
 from suite.report.ranking import rank
-from suite.report.terminal import verdict_lines
+from suite.report.verdicts.files import verdict_json
+from suite.report.verdicts.markdown import verdict_markdown
+from suite.report.verdicts.terminal import verdict_lines
 from suite.versus.judged import Judged
 from suite.versus.sitting import Sitting
 from suite.versus.times import Key

@@ -87,7 +87,7 @@ def test_the_command_exits_with_what_it_found(
     few: Collection, invoke: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`suite audit` prints a table or JSON, tells each finding as it comes, and exits with the audit's code."""
-    monkeypatch.setattr("suite.cli._collection", lambda _cases: few)
+    monkeypatch.setattr("suite.cli.proving.collection_of", lambda _cases: few)
     done = invoke("audit", "slower_by_5", "--seeds", "6", "--json")
     read = json.loads(done.stdout)
     assert (done.exit_code, [row["planted"] for row in read["findings"]]) == (read["exit_code"], ["slower_by_5"])

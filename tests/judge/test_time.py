@@ -260,9 +260,9 @@ def test_what_disturbed_one_cell_counts_once(cells: Run) -> None:
 def test_cells_that_are_timed_again_are_judged_by_it(cells: Run) -> None:
     """Each by its own second time; all together only if every one has one."""
     slow, even = cells([1.5] * 12), cells([1.0] * 12)
-    again = judge(slow, {"cpu": even}, again=even)
+    again = judge(replace(slow, again=even.trials), {"cpu": even})
     assert {v.outcome for v in again if v.aspect is Aspect.TIME} == {Outcome.PASS}
-    some = judge(slow, {"cpu": even}, again=cells([1.0]))
+    some = judge(replace(slow, again=cells([1.0]).trials), {"cpu": even})
     found = together(some)
     assert found is not None
     assert found.outcome is Outcome.REGRESSED

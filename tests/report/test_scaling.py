@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from suite.machine import Machine
-from suite.report.scaling import machine_names, tabulate_scaling
+from suite.report.scaling import machine_names, rows_of
 from suite.trial import RunRecord, Trial
 
 TrialOf = Callable[..., Trial]
@@ -43,7 +43,7 @@ def wins(table: pd.DataFrame, device: str) -> object:
 
 def test_a_step_of_all_seeds_is_the_loops_time(runs_of: Callable[..., list[RunRecord]]) -> None:
     """A loop's time counts once, however many seeds it trained."""
-    table = tabulate_scaling(runs_of("cpu", {1: 3e-6, 4: 6e-6}))
+    table = rows_of(runs_of("cpu", {1: 3e-6, 4: 6e-6}))
     assert list(table["seeds"]) == [1, 4]
     assert list(table["microseconds"]) == pytest.approx([1.0, 2.0])
 
@@ -53,7 +53,7 @@ def test_loops_one_after_the_other_add_up(run_of: RunOf, trial_of: TrialOf) -> N
     first = [trial_of(s, mode="ensemble", train_seconds=3e-6, seeds_together=3) for s in range(3)]
     second = [trial_of(s, mode="ensemble", train_seconds=6e-6, seeds_together=2) for s in (3, 4)]
     alone = [trial_of(0, mode="ensemble", train_seconds=3e-6)]
-    table = tabulate_scaling([run_of([*first, *second]), run_of(alone, run="alone")])
+    table = rows_of([run_of([*first, *second]), run_of(alone, run="alone")])
     assert dict(zip(table["seeds"], table["microseconds"], strict=True)) == pytest.approx({1: 1.0, 5: 3.0})
 
 
@@ -72,20 +72,20 @@ def test_a_device_wins_from_where_it_is_faster_for_good(
     runs_of: Callable[..., list[RunRecord]], cuda: dict[int, float], expected: int | None
 ) -> None:
     """From that many seeds on it was faster wherever both were measured; one that loses with the most wins nowhere."""
-    table = tabulate_scaling([*runs_of("cpu", {1: 3e-6, 2: 4e-6, 4: 6e-6}), *runs_of("cuda:0", cuda)])
+    table = rows_of([*runs_of("cpu", {1: 3e-6, 2: 4e-6, 4: 6e-6}), *runs_of("cuda:0", cuda)])
     assert wins(table, "cuda:0") == expected
     assert wins(table, "cpu") is None
 
 
 def test_one_number_of_seeds_shows_nothing(runs_of: Callable[..., list[RunRecord]]) -> None:
     """A case that was run with one number of seeds only is left out."""
-    assert tabulate_scaling([*runs_of("cpu", {4: 1e-6}), *runs_of("cuda:0", {4: 1e-6})]).empty
+    assert rows_of([*runs_of("cpu", {4: 1e-6}), *runs_of("cuda:0", {4: 1e-6})]).empty
 
 
 def test_eager_seeds_are_not_trained_together(run_of: RunOf, trial_of: TrialOf) -> None:
     """The documents' loop, one seed at a time, has no place in it."""
     runs: Sequence[RunRecord] = [run_of([trial_of(seed) for seed in range(n)], run=f"{n}") for n in (1, 2)]
-    assert tabulate_scaling(runs).empty
+    assert rows_of(runs).empty
 
 
 def test_runs_of_one_machine_are_one_series(run_of: RunOf, trial_of: TrialOf, machine: Machine) -> None:

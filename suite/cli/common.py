@@ -1,0 +1,137 @@
+"""What all verbs share: their options, how they fail, and how they find the cases."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from suite.errors import SuiteError
+
+if TYPE_CHECKING:
+    from suite.discover import Collection
+
+COULD_NOT_RUN = 2
+INTERRUPTED = 130
+BASELINES = Path("results/baselines")
+KEPT = Path("results/runs")
+"""Where runs are kept."""
+
+CASES = click.option(
+    "--cases",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder of case files, or one file; may be given again. Default: the documented cases.",
+)
+BASELINE = click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    default=BASELINES,
+    show_default=True,
+    help="Folder of baselines, or a run folder to compare with.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+STRICT = click.option("--strict", is_flag=True, help="Fail on other bits within tolerance, too.")
+THREADS = click.option(
+    "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of one operation."
+)
+RUN = click.argument("run", type=click.Path(path_type=Path))
+RUNS = click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+
+
+def verb(function: Callable[..., int]) -> Callable[..., None]:
+    """Exit with the code that the verb returns; a fault is one line on stderr and exit code 2, Ctrl-C is 130."""
+
+    @wraps(function)
+    def exit_with_code(*args: Any, **options: Any) -> None:
+        try:
+            sys.exit(function(*args, **options))
+        except SuiteError as error:
+            for fault in error.faults:
+                complain(fault)
+            sys.exit(COULD_NOT_RUN)
+        except KeyboardInterrupt:
+            complain("interrupted")
+            sys.exit(INTERRUPTED)
+
+    return exit_with_code
+
+
+def complain(line: str, file: IO[Any] | None = None) -> None:
+    """Say what is wrong in one line on stderr."""
+    from suite.report.escape import plain
+
+    click.echo(f"suite: {plain(line)}", file=file, err=True)
+
+
+class WrongWordsError(click.ClickException):
+    """Words on the command line that no verb understands."""
+
+    exit_code = COULD_NOT_RUN
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Tell it as every other fault is told."""
+        complain(self.message, file)
+
+
+class Verbs(click.Group):
+    """The commands, in the order of use; what they cannot read of the command line is told in one line, too."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click calls it
+        """Name the verbs as they were added."""
+        return list(self.commands)
+
+    def make_context(self, *given: Any, **options: Any) -> click.Context:
+        """Read the words before the verb."""
+        with _in_one_line():
+            return super().make_context(*given, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Read the verb and the words after it, and do it."""
+        with _in_one_line():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "suite"
+        message = " ".join(error.format_message().split()).rstrip(".")
+        raise WrongWordsError(f"{message}; see: {command} --help") from error
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="suite")
+def main() -> None:
+    """Tell whether small PyTorch networks still converge as their documents say.
+
+    \b
+    Exit codes: 0 everything judged, nothing regressed; 1 something regressed or
+    an expectation is broken; 2 it could not run; 3 something could not be judged.
+
+    \b
+    Example: suite run && suite compare results/runs/NAME
+    """
+
+
+def collection_of(cases: Sequence[Path]) -> Collection:
+    """Find the cases that were asked for; the documented ones, if none were."""
+    from suite.discover import discover
+
+    return discover(roots_of(cases))
+
+
+def roots_of(cases: Sequence[Path]) -> list[Path]:
+    """Return the folders of cases that were asked for, or that of the documented ones."""
+    from suite.discover import documented
+
+    return list(cases) or [documented()]

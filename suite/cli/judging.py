@@ -1,0 +1,131 @@
+"""The verbs that judge a run, and accept it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from suite.cli.common import BASELINE, BASELINES, JSON, RUN, STRICT, main, verb
+
+if TYPE_CHECKING:
+    from suite.judge import Verdict
+    from suite.report.judged import JudgedRun
+    from suite.report.verdicts.onward import Step
+    from suite.trial import RunRecord
+
+
+def print_verdicts(
+    verdicts: Sequence[Verdict], *, steps: Sequence[Step] = (), strict: bool = False, as_json: bool = False
+) -> None:
+    """Print verdicts, for people or for a program; ``steps`` are what may be done next."""
+    from suite.report.verdicts.files import verdict_json
+    from suite.report.verdicts.terminal import show, terminal
+
+    if as_json:
+        click.echo(verdict_json(verdicts, strict=strict))
+    else:
+        show(verdicts, terminal(), strict=strict, steps=steps)
+
+
+@main.command()
+@RUN
+@BASELINE
+@click.option(
+    "--report",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Write verdicts to FILE (.md, .json, .xml: JUnit, .benchmark.json); may be given again.",
+)
+@click.option("--again", is_flag=True, help="Time what looks slower or faster once more, here; that decides.")
+@click.option("--github", is_flag=True, help="Annotate the case files and add to the job's summary, on GitHub.")
+@STRICT
+@JSON
+@verb
+def compare(
+    run: Path, baseline: Path, report: tuple[Path, ...], again: bool, github: bool, strict: bool, as_json: bool
+) -> int:
+    """Judge a run against a baseline: expectations, losses and times, apart.
+
+    \b
+    Example: suite compare results/runs/NAME --report verdicts.md
+    """
+    from suite.judge import exit_code, judge
+    from suite.records import find_baselines, read_run, write_verdicts
+    from suite.report.judged import JudgedRun
+    from suite.report.verdicts.files import check_endings, write_report
+    from suite.report.verdicts.github import annotation_lines, append_summary, silenced, summary_file
+
+    check_endings(report)
+    summary = summary_file() if github else None
+    recorded, baselines = read_run(run), find_baselines(baseline)
+    if again:
+        recorded = _timed_again(recorded, baselines, run)
+    verdicts = judge(recorded, baselines)
+    judged = JudgedRun(run=recorded, verdicts=verdicts, strict=strict)
+    with silenced(click.echo) if github and not as_json else nullcontext():
+        print_verdicts(verdicts, steps=_steps(judged, run, baseline), strict=strict, as_json=as_json)
+    for file in report:
+        write_report(file, judged)
+    if summary:
+        append_summary(summary, judged)
+        for line in annotation_lines(judged):
+            click.echo(line, err=as_json)
+    write_verdicts(run, [verdict.row() for verdict in verdicts])
+    return exit_code(verdicts, strict=strict)
+
+
+def _steps(judged: JudgedRun, folder: Path, baseline: Path) -> list[Step]:
+    """Return what may be done next; a run is accepted whole, and into no other run's folder."""
+    from suite.records.manifest import MANIFEST_FILE
+    from suite.report.verdicts.onward import after_compare
+
+    return after_compare(
+        folder,
+        judged.verdicts,
+        baseline=None if baseline == BASELINES else baseline,
+        acceptable=judged.run.manifest.complete and not (baseline / MANIFEST_FILE).exists(),
+        strict=judged.strict,
+    )
+
+
+def _timed_again(run: RunRecord, baselines: Mapping[str, RunRecord], folder: Path) -> RunRecord:
+    """Time once more what looks slower or faster than it should at first sight, and keep that with the run."""
+    from suite.judge import Aspect, Outcome, judge
+    from suite.records import write_again
+    from suite.workflow import timed_again
+
+    once = replace(run, again=run.again.iloc[:0])
+    verdicts = [verdict for verdict in judge(once, baselines) if verdict.aspect is Aspect.TIME]
+    otherwise = [verdict for verdict in verdicts if verdict.outcome in {Outcome.REGRESSED, Outcome.IMPROVED}]
+    timed = timed_again(once, otherwise) if otherwise else once
+    if timed is not once:
+        write_again(folder, timed.again)
+    return timed
+
+
+@main.command()
+@RUN
+@click.option("--reason", required=True, help="Why this run is to be trusted from now on.")
+@click.option("--who", help="Who accepts it. Default: the login name.")
+@click.option(
+    "--drop", is_flag=True, help="Let cells go that this run does not hold, and a baseline that cannot be read."
+)
+@BASELINE
+@verb
+def accept(run: Path, reason: str, who: str | None, drop: bool, baseline: Path) -> int:
+    """Make a run the baseline.
+
+    \b
+    Example: suite accept results/runs/NAME --reason "torch 2.13 changed the sum's order"
+    """
+    from suite.records import accept as accept_run
+    from suite.records import read_run
+
+    for place in accept_run(read_run(run), baseline, reason=reason, who=who, drop=drop):
+        click.echo(f"accepted as {place}")
+    return 0

@@ -1,0 +1,135 @@
+"""The verb that trains."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from suite.cli.common import CASES, INTERRUPTED, JSON, THREADS, collection_of, complain, main, verb
+from suite.cli.judging import print_verdicts
+from suite.errors import SuiteError
+
+if TYPE_CHECKING:
+    from suite.workflow import Task
+
+
+@main.command()
+@click.argument("case", nargs=-1)
+@CASES
+@click.option("--seeds", help="How many, as 100, or first and end, as 20:120. Default: 100.")
+@click.option("--device", default="auto", show_default=True, help="Torch devices, as cpu,cuda; auto: all that is here.")
+@click.option("--dtype", default="all", show_default=True, help="float64,float32,bfloat16,float16 or all.")
+@click.option(
+    "--mode",
+    help="eager, ensemble, compiled. Default: all seeds as an ensemble, and the first eagerly: the reference, timed.",
+)
+@click.option(
+    "--engine",
+    metavar="[inline|processes|dask://HOST:PORT]",
+    default="inline",
+    show_default=True,
+    help="Where: one after the other, on all cores, or on a Dask scheduler's workers; what is timed runs here, alone.",
+)
+@THREADS
+@click.option("--tf32", is_flag=True, help="Allow reduced-precision matrix products on CUDA.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder. Default: a new one in results/runs.")
+@click.option("--resume", is_flag=True, help="Complete the run in --out.")
+@JSON
+@verb
+def run(as_json: bool, **options: Any) -> int:
+    """Train cases over seeds, devices and dtypes, and judge what they expect.
+
+    CASE is a name or a shell pattern, as relu, square_*, guide/*. The run's folder is printed last.
+
+    \b
+    Example: suite run 'guide/*' --seeds 100 --device cpu --dtype float32,float64
+    """
+    from suite.judge import exit_code, judge_expectations
+    from suite.records import read_run, write_verdicts
+    from suite.report.verdicts.onward import after_run
+    from suite.workflow import execute
+
+    task = _task(**options)
+    try:
+        with _progress(task) as watch:
+            folder = execute(task, watch)
+    except KeyboardInterrupt:
+        complain(f"interrupted; complete it with: {_resume_command(task.folder)}")
+        return INTERRUPTED
+    verdicts = judge_expectations(read_run(folder))
+    write_verdicts(folder, [verdict.row() for verdict in verdicts])
+    print_verdicts(verdicts, steps=after_run(folder), as_json=as_json)
+    click.echo(str(folder), err=as_json)
+    return exit_code(verdicts)
+
+
+def _task(
+    *,
+    case: Sequence[str],
+    cases: Sequence[Path],
+    seeds: str | None,
+    device: str,
+    dtype: str,
+    mode: str | None,
+    engine: str,
+    threads: int,
+    tf32: bool,
+    out: Path | None,
+    resume: bool,
+) -> Task:
+    """Read the options of a run, every fault of theirs at once."""
+    from suite.engine import call_workers, parse_engine
+    from suite.errors import gather
+    from suite.machine import Settings
+    from suite.plan import DTYPES, MODES, make_plan, parse_choice, parse_devices, parse_seeds
+    from suite.train.suited import suited
+    from suite.workflow import Task, new_folder
+
+    if resume and out is None:
+        raise SuiteError("--resume needs --out, the folder of the run to complete")
+    with gather() as reading:
+        chosen_seeds = reading(lambda: None if seeds is None else parse_seeds(seeds))
+        chosen_dtypes = reading(lambda: parse_choice("--dtype", dtype, DTYPES))
+        chosen_modes = reading(lambda: None if mode is None else parse_choice("--mode", mode, MODES))
+        chosen_engine = reading(lambda: parse_engine(engine))
+        call_workers(chosen_engine)
+        devices = reading(lambda: parse_devices(device))
+        collection = reading(lambda: collection_of(cases))
+        selected = reading(lambda: collection.select(case)) if collection else ()
+    plan = make_plan(
+        selected, seeds=chosen_seeds, devices=devices[0], dtypes=chosen_dtypes, modes=chosen_modes, skipped=devices[1]
+    )
+    plan, notes = suited(plan)
+    for note in notes:
+        complain(note)
+    return Task(
+        collection=collection,
+        plan=plan,
+        notes=notes,
+        settings=Settings(threads=threads, tf32=tf32),
+        engine=chosen_engine,
+        folder=out or new_folder(),
+        resume=resume,
+    )
+
+
+def _progress(task: Task) -> Any:
+    from suite.report.progress import progress
+
+    return progress(task.plan)
+
+
+def _resume_command(folder: Path) -> str:
+    """Return the command that was given, made to complete what it began, or to begin it if it had not come to that."""
+    from suite.records.manifest import MANIFEST_FILE
+
+    words = [word for word in sys.argv[2:] if word != "--resume"]
+    given = any(word == "--out" or word.startswith("--out=") for word in words)
+    place = [] if given else ["--out", str(folder)]
+    resume = ["--resume"] if (folder / MANIFEST_FILE).exists() else []
+    return shlex.join(["suite", "run", *place, *resume, *words])

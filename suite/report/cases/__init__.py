@@ -1,0 +1,1 @@
+"""Cases: their lists, and all that is known of one."""

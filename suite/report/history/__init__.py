@@ -1,0 +1,1 @@
+"""How cases came out in run after run, and where that changed for good."""

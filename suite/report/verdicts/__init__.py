@@ -1,0 +1,1 @@
+"""Verdicts, as terminals, pull requests and programs take them."""
