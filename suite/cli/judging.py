@@ -113,7 +113,7 @@ def _timed_again(run: RunRecord, baselines: Mapping[str, RunRecord], folder: Pat
 @click.option("--reason", required=True, help="Why this run is to be trusted from now on.")
 @click.option("--who", help="Who accepts it. Default: the login name.")
 @click.option(
-    "--drop", is_flag=True, help="Let cells go that this run does not hold, and a baseline that cannot be read."
+    "--drop", is_flag=True, help="Let cells go that this run lacks, and a baseline that cannot be read."
 )
 @BASELINE
 @verb

@@ -83,12 +83,17 @@ def has_place(losses: Array) -> bool:
     return bool((np.isfinite(losses) & (losses > 0)).any())
 
 
+def all_placed(losses: Array) -> bool:
+    """Tell whether a fan of these losses has no gap: whether all but a twentieth of the seeds can stand on its axis."""
+    return bool(np.isfinite(_quantiles(range(losses.shape[1]), losses).to_numpy()).all())
+
+
 def _decades(low: float, high: float) -> Spec:
     """Mark powers of ten on a logarithmic axis, every so many, if there are two or more of them."""
     first, last = math.ceil(math.log10(low)), math.floor(math.log10(high))
     apart = max(1, (last - first) // MOST_TICKS + 1)
     values = [10.0**power for power in range(first, last + 1, apart)]
-    return {"axis": {"format": "~g", "values": values if len(values) > 1 else [low, high]}}
+    return {"axis": {"format": ".3~g", "values": values if len(values) > 1 else [low, high]}}
 
 
 def _quantiles(steps: Sequence[int], losses: Array) -> pd.DataFrame:

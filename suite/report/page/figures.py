@@ -47,6 +47,8 @@ def _losses(cell: Cell, tables: CellTables) -> Iterator[Figure]:
     if not drawn:
         yield Figure(svg=Markup(), alt="", caption=f"{caption} None is a positive number, so none is drawn.")
         return
+    if not all(map(charts.all_placed, drawn.values())):
+        caption += " Where a line ends, the loss is 0 or not finite."
     ends = " to ".join(f"{value:.3g}" for value in _medians(wide.to_numpy()))
     alt = f"Loss over steps of {cell.case.name} on {cell.device} in {cell.dtype}: the median goes from {ends}"
     yield Figure(svg=_drawn(charts.fan(steps, drawn)), alt=alt, caption=caption)

@@ -13,6 +13,7 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.wait import WebDriverWait
 
 from suite.judge import judge
 from suite.records import find_baselines
@@ -42,8 +43,9 @@ return found.slice(0, 5);
 """Boxes of one parent that lie over each other, and texts of one picture that do."""
 
 OUTSIDE = """
+const edge = document.documentElement.clientWidth + 1;
 return [...document.body.querySelectorAll("*")]
-  .filter((e) => !e.closest(".scroll, svg") && e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+  .filter((e) => !e.closest(".scroll, svg") && e.getBoundingClientRect().right > edge)
   .map((e) => e.outerHTML.slice(0, 90)).slice(0, 5);
 """
 """What reaches over the window's edge, and does not scroll."""
@@ -135,7 +137,7 @@ def test_a_choice_shows_what_fits(opened: Chrome, name: str, value: str) -> None
     assert 0 < len(shown) == meant < len(everything)
     assert opened.find_element(By.ID, "shown").text == f"{len(shown)} of {len(everything)} cells"
     opened.find_element(By.CSS_SELECTOR, "input[type=reset]").click()
-    assert len(cards(opened)) == len(everything)
+    WebDriverWait(opened, 10).until(lambda browser: len(cards(browser)) == len(everything))
 
 
 def test_a_part_of_a_name_finds_its_cases(opened: Chrome) -> None:

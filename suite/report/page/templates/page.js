@@ -20,7 +20,7 @@ function apply() {
   shown.textContent = `${count} of ${all} cells`;
 }
 
-form.addEventListener("input", apply);
+for (const event of ["input", "change"]) form.addEventListener(event, apply);
 form.addEventListener("reset", () => setTimeout(apply));
 form.addEventListener("submit", (event) => event.preventDefault());
 apply();
