@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -23,13 +25,19 @@ HELD = "results/versus-torch-2.8.0-2.13.0"
 """Where the table goes that says how the two compare."""
 WORKFLOWS = (".github/workflows/gate.yml",)
 
+README = Path("README.md")
+PASTED = re.compile(r"(?P<begin><!-- (?P<file>results/\S+\.md) -->)\n.*?\n(?P<end><!-- end -->)", flags=re.DOTALL)
+"""A table in the README, between the name of the file that it is from and its end."""
+BROWSERS = ("chromium", "google-chrome", "chrome")
+SNAPSHOT = ("--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=1280,1580")
+
 JUDGED = (0, 1, 3)
 """Exit codes of ``suite run`` that leave a whole run behind, for ``suite compare`` to judge."""
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Train every case, compare with the baseline and print the tables; fails as `suite compare` does."""
+    """Train every case, compare with the baseline, print the tables, write the page; fails as `suite compare` does."""
     install(session)
     ours, training = parted(session.posargs)
     session.run("suite", "run", "--engine", ours.engine, "--out", ours.out, *training, success_codes=JUDGED)
@@ -37,6 +45,7 @@ def bench(session: nox.Session) -> None:
         session.run("suite", "compare", ours.out, "--again", *comparing(ours))
     finally:
         session.run("suite", "table", ours.out)
+        session.run("suite", "report", ours.out, *(comparing(ours)[:2] if ours.baseline else []), success_codes=JUDGED)
 
 
 @nox.session
@@ -54,7 +63,7 @@ def tests(session: nox.Session) -> None:
 def perf(session: nox.Session) -> None:
     """Measure, side by side: seeds by every mode and by JAX, start-up, and a million trials; prints tables."""
     install(session, "test", "perf")
-    session.run("pytest", "-m", "perf", "tests/benchmarks", *session.posargs)
+    session.run("pytest", "-m", "perf", "tests/benchmarks", "--write-tables", "results/perf", *session.posargs)
 
 
 @nox.session
@@ -98,6 +107,19 @@ def table(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def readme(session: nox.Session) -> None:
+    """Train what the README shows, and put its picture and its tables into it; needs a browser."""
+    suite, run = installed(session), f"results/runs/readme-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None) or session.error(f"none of {BROWSERS} is here")
+    session.run(suite, "run", "relu", "--out", run, external=True)
+    session.run(suite, "table", run, "--out", "results/relu.md", external=True)
+    session.run(suite, "report", run, success_codes=JUDGED, external=True)
+    page = (Path(run) / "page.html").absolute().as_uri()
+    session.run(browser, *SNAPSHOT, "--screenshot=results/page.png", page, external=True)
+    README.write_text(pasted(README.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+@nox.session(venv_backend="none")
 def audit(session: nox.Session) -> None:
     """Plant faults in torch and show which the gate catches here: `nox -s audit -- 'momentum_*'`."""
     session.run(installed(session), "audit", *session.posargs, external=True)
@@ -115,6 +137,16 @@ def installed(session: nox.Session) -> str:
     if not command.exists():
         session.error("bench's environment is not there yet; make it with: nox -s bench --install-only")
     return str(command)
+
+
+def pasted(text: str) -> str:
+    """Put each table that a text names into it: what stands between a file's name and the mark of its end."""
+
+    def renewed(found: re.Match[str]) -> str:
+        table = Path(found["file"]).read_text(encoding="utf-8").strip()
+        return f"{found['begin']}\n\n{table}\n\n{found['end']}"
+
+    return PASTED.sub(renewed, text)
 
 
 def parted(arguments: Sequence[str]) -> tuple[Namespace, list[str]]:

@@ -27,6 +27,7 @@ SESSIONS = (
     noxfile.accept,
     noxfile.table,
     noxfile.audit,
+    noxfile.readme,
 )
 
 
@@ -79,6 +80,7 @@ def test_bench_runs_compares_and_prints(session: Recording) -> None:
         ["suite", "run", "--engine", "processes", "--out", "here"],
         ["suite", "compare", "here", "--again"],
         ["suite", "table", "here"],
+        ["suite", "report", "here"],
     ]
 
 
@@ -87,11 +89,11 @@ def test_bench_passes_arguments_on(session: Recording) -> None:
     ours = ["--strict", "--report", "a.md", "--github", "--report=b.json", "--baseline", "old"]
     session.posargs = ["relu", *ours, "--seeds", "20:30", "--device=cpu", "x*"]
     noxfile.bench(session.nox())
-    run, compare, table = session.commands
+    run, compare, table, report = session.commands
     assert run[6:] == ["relu", "--seeds", "20:30", "--device=cpu", "x*"]
     reports = ["--report", "a.md", "--report", "b.json"]
     assert compare[3:] == ["--again", "--baseline", "old", *reports, "--strict", "--github"]
-    assert table[3:] == []
+    assert (table[3:], report[3:]) == ([], ["--baseline", "old"])
 
 
 def test_bench_trains_where_it_is_told_to() -> None:
@@ -112,7 +114,7 @@ def test_bench_fails_as_compare_does(session: Recording) -> None:
     session.failing = ("compare",)
     with pytest.raises(CommandFailed, match="compare"):
         noxfile.bench(session.nox())
-    assert verbs(session) == ["run", "compare", "table"]
+    assert verbs(session) == ["run", "compare", "table", "report"]
 
 
 def test_bench_stops_where_nothing_was_trained(session: Recording) -> None:
@@ -136,7 +138,9 @@ def test_perf_asks_for_what_the_tests_leave_out(session: Recording) -> None:
     """The benchmarks are marked, and run by their session alone, with the peer that they need."""
     session.posargs = ["-k", "million"]
     noxfile.perf(session.nox())
-    assert session.commands == [["pytest", "-m", "perf", "tests/benchmarks", "-k", "million"]]
+    assert session.commands == [
+        ["pytest", "-m", "perf", "tests/benchmarks", "--write-tables", "results/perf", "-k", "million"]
+    ]
     assert any(word.startswith("jax") for words in session.installed for word in words)
 
 
@@ -169,6 +173,24 @@ def test_verbs_use_the_environment_of_bench(session: Recording, name: str) -> No
     command = Path(noxfile.installed(with_bench(session).nox()))
     verb(session.nox())
     assert session.commands == [[str(command), name, "RUN"]]
+
+
+def test_the_readme_is_made_of_what_its_commands_print(
+    session: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run is trained, tabulated and photographed; each table stands between its file's name and its end."""
+    command = noxfile.installed(with_bench(session).nox())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}" if name == "google-chrome" else None)
+    Path("results").mkdir()
+    Path("results/relu.md").write_text("| new |\n", encoding="utf-8")
+    Path("README.md").write_text("a\n<!-- results/relu.md -->\n\n| old |\n\n<!-- end -->\nb\n", encoding="utf-8")
+    noxfile.readme(session.nox())
+    assert [words[:2] for words in session.commands[:3]] == [[command, verb] for verb in ("run", "table", "report")]
+    assert session.commands[3][0] == "/bin/google-chrome"
+    assert "--screenshot=results/page.png" in session.commands[3]
+    shown = "a\n<!-- results/relu.md -->\n\n| new |\n\n<!-- end -->\nb\n"
+    assert Path("README.md").read_text(encoding="utf-8") == shown
 
 
 def with_bench(session: Recording) -> Recording:

@@ -45,11 +45,21 @@ def tell(request: pytest.FixtureRequest) -> Callable[..., None]:
     return add
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the tables be written to files."""
+    parser.addoption("--write-tables", metavar="DIR", help="write each table of the benchmarks to a file in DIR")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the tables, in Markdown."""
+    """Print the tables, in Markdown; write each to a file named after the beginning of its title, if asked to."""
+    place: str | None = config.getoption("--write-tables")
     for title, rows in config.stash.get(TOLD, {}).items():
-        terminalreporter.write_line(f"\n{title}\n")
-        terminalreporter.write_line(tabulate(rows, headers="keys", tablefmt="github", floatfmt=".3g"))
+        table = tabulate(rows, headers="keys", tablefmt="github", floatfmt=".3g")
+        terminalreporter.write_line(f"\n{title}\n\n{table}")
+        if place:
+            name = "-".join(title.partition(":")[0].lower().split())
+            Path(place).mkdir(parents=True, exist_ok=True)
+            Path(place, f"{name}.md").write_text(table + "\n", encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

@@ -103,7 +103,7 @@ def about(run: RunRecord) -> dict[str, str]:
     return {
         "run": manifest.run,
         "started": manifest.started,
-        "trained": f"{len(run.trials):,} trials of {len(manifest.cases)} cases",
+        "trained": f"{len(run.trials):,} trials, {len(manifest.cases)} case{'s' * (len(manifest.cases) != 1)}",
         "torch": f"{machine.torch}, NumPy {machine.numpy}, {machine.python}",
         "machine": f"{machine.system}, {machine.cores} cores",
         "devices": "; ".join(devices),
