@@ -15,15 +15,19 @@ from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from suite.case import Case
 from suite.draw import DATA_SEED, batch, draw, generators_kept, optimizer_for, seed_generators
-from suite.errors import SuiteError, raise_all, told
+from suite.errors import FAULTS, SuiteError, raise_all, told
 from suite.expect import Expectation
 from suite.observe import Observation
 
 DOCUMENTED = "documented"
 """What a run calls the folder of cases that comes with the suite."""
+if TYPE_CHECKING:
+    from torch import Tensor
+
 CLAIMS_FILE = "claims.toml"
 """Beside the case files: what each claim's id stands for."""
 CLAIMS_ABOVE = 2
@@ -91,8 +95,10 @@ def documented() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parent.parent / "cases"
 
 
-def discover(roots: Sequence[Path]) -> Collection:
+def discover(roots: Sequence[Path], *, rehearsed: bool = True) -> Collection:
     """Import every case file under ``roots`` and check every case in it.
+
+    ``rehearsed`` False: none is tried, since that is done where it can do no harm.
 
     Raises:
         SuiteError: one line for each fault of each file.
@@ -109,7 +115,7 @@ def discover(roots: Sequence[Path]) -> Collection:
                 faults.extend(error.faults)
     faults.extend(_same_names(cases))
     faults.extend(f for case in cases for f in _unknown_claims(case, {c.id for c in claims}))
-    raise_all([*faults, *(f for case in cases for f in rehearse(case))])
+    raise_all([*faults, *(f for case in cases if rehearsed for f in rehearse(case))])
     if not cases:
         raise SuiteError(f"{', '.join(map(str, roots))}: no case files; see CONTRIBUTING.md for one of ten lines")
     return Collection(roots=tuple(map(str, roots)), cases=tuple(cases), claims=tuple(claims))
@@ -159,7 +165,7 @@ def _import(file: Path) -> ModuleType:
             spec.loader.exec_module(module)
     except SuiteError as error:
         raise SuiteError(*(f"{shown(file)}: {fault}" for fault in error.faults)) from error
-    except (Exception, SystemExit) as error:
+    except FAULTS as error:
         raise SuiteError(f"{shown(file)}{_line(error, path)}: does not import: {told(error)}") from error
     return module
 
@@ -256,15 +262,22 @@ def rehearse(case: Case) -> list[str]:
             if not names:
                 return [f"{place}: the architecture holds no parameters; there is nothing to train"]
             x, target = batch(case)
+            if not all(map(same, (x, target), batch(case))):
+                return [f"{place}: gives other data at its second call; let it draw from a seed of its own"]
             loss = case.loss(network(x), target)
             if loss.ndim:
                 return [f"{place}: the loss has shape {tuple(loss.shape)}; a scalar was expected"]
             loss.backward()
             optimizer_for(case, network.named_parameters()).step()
-    except (Exception, SystemExit) as error:
+    except FAULTS as error:
         return [f"{place}: does not train: {told(error)}"]
     observed = [o for e in case.expect if isinstance(e, Expectation) for o in e.observations]
     return [f"{place}: {fault}" for fault in (*_unknown_parameters(observed, names), *_ambiguous(observed))]
+
+
+def same(ours: Tensor, theirs: Tensor) -> bool:
+    """Tell whether two tensors hold the same numbers in the same shape; NaN is the same as itself."""
+    return ours.shape == theirs.shape and bool(((ours == theirs) | (ours.isnan() & theirs.isnan())).all())
 
 
 def _ambiguous(observed: Sequence[Observation]) -> Iterator[str]:

@@ -5,20 +5,20 @@ What is timed runs alone. The rows do not depend on the engine, time columns apa
 
 from __future__ import annotations
 
-import os
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
-from typing import Any
+from pathlib import Path
 
 from suite.cluster import Cluster
 from suite.draw import draw, generators_kept
-from suite.errand import Chunk, Errand, train_elsewhere, train_here
+from suite.errand import Chunk, Errand, train_alone, train_elsewhere, train_here, try_case
 from suite.errors import SuiteError
 from suite.machine import Settings
 from suite.plan import EAGER, Cell, Plan
+from suite.pool import UNLIMITED, Limits, Lost, cores, each, start_server
 from suite.trial import Trial
 
 CHUNK_STEPS = 10_000
@@ -59,13 +59,16 @@ Done = Callable[[Cell, int], bool]
 """Tells whether a cell's seed was trained already."""
 
 
-def check_engine(engine: Engine | Cluster, plan: Plan, settings: Settings) -> None:
+def check_engine(engine: Engine | Cluster, plan: Plan, settings: Settings, limits: Limits = UNLIMITED) -> None:
     """Look, before anything is recorded, whether the engine can train the plan.
 
     Raises:
-        SuiteError: if it is a cluster that cannot be reached, or whose workers would compute something else.
+        SuiteError: if it is a cluster that cannot be reached, or whose workers would compute something else, or one
+            that is to hold cells to limits.
     """
     if isinstance(engine, Cluster):
+        if limits:
+            raise SuiteError("--cell-timeout and --cell-memory hold processes of this machine only; leave --engine out")
         engine.check(_devices(plan), settings)
 
 
@@ -74,22 +77,31 @@ def _devices(plan: Plan) -> list[str]:
 
 
 def train_plan(
-    plan: Plan, settings: Settings, *, engine: Engine | Cluster, done: Done
+    plan: Plan, settings: Settings, *, engine: Engine | Cluster, done: Done, limits: Limits = UNLIMITED
 ) -> Generator[list[Trial], None, None]:
     """Train what is not done yet; give each chunk's trials as it finishes, in any order."""
     chunks = list(chop(plan, done))
+    yield from (chunk.failed(chunk.cell.spoilt) for chunk in chunks if chunk.cell.spoilt)
+    sound = [chunk for chunk in chunks if not chunk.cell.spoilt]
     if engine is Engine.INLINE:
-        yield from map(partial(train_here, settings=settings), chunks)
+        yield from _one_by_one(sound, settings, limits)
         return
-    alone, together = split(chunks)
-    _wait_for_workers()
-    yield from map(partial(train_here, settings=settings), alone)
+    alone, together = split(sound)
+    _wait_for_server(engine)
+    yield from _one_by_one(alone, settings, limits)
     together.sort(key=_work, reverse=True)
     if isinstance(engine, Cluster):
         errands = [Errand.of(chunk) for chunk in together]
         yield from engine.each(partial(train_elsewhere, settings=settings), errands, _devices(plan), settings)
     else:
-        yield from _in_processes(together, settings)
+        yield from _in_processes(train_elsewhere, together, settings, workers=cores(), limits=limits)
+
+
+def _one_by_one(chunks: Sequence[Chunk], settings: Settings, limits: Limits) -> Iterator[list[Trial]]:
+    """Train chunks in turn, beside nothing else: here, or in another process if there are limits to hold it to."""
+    if limits:
+        return _in_processes(train_alone, chunks, settings, workers=1, limits=limits)
+    return map(partial(train_here, settings=settings), chunks)
 
 
 def chop(plan: Plan, done: Done) -> Iterator[Chunk]:
@@ -110,6 +122,8 @@ def _parts(cell: Cell) -> Iterator[tuple[Cell, Sequence[int]]]:
 
 def _chunk_size(cell: Cell) -> int:
     """Return how many seeds make a chunk: of so many steps one by one, of so many bytes together."""
+    if cell.spoilt:
+        return CHUNK_SEEDS
     if cell.mode == EAGER:
         return max(1, CHUNK_STEPS // cell.steps)
     return max(1, min(CHUNK_SEEDS, CHUNK_BYTES // (BYTES_A_PARAMETER * _parameters(cell))))
@@ -140,37 +154,43 @@ def _work(chunk: Chunk) -> int:
     return chunk.cell.steps * len(chunk.seeds) * _parameters(chunk.cell)
 
 
-_coming: list[Iterator[None]] = []
-"""Answers of worker processes that come up."""
+def call_workers(engine: Engine | Cluster, limits: Limits) -> None:
+    """Let what worker processes are forked from come up, if there will be any, while this one still reads its cases."""
+    if engine is Engine.PROCESSES or limits:
+        start_server()
 
 
-def call_workers(engine: Engine | Cluster) -> None:
-    """Let worker processes come up, if the engine has any, while this one still reads its cases."""
+def _wait_for_server(engine: Engine | Cluster) -> None:
+    """Wait until worker processes can be had, so that their coming disturbs nothing that is timed."""
     if engine is Engine.PROCESSES:
-        _coming.append(_in_pool((_nothing, ()) for _ in range(os.cpu_count() or 1)))
-
-
-def _wait_for_workers() -> None:
-    """Wait until those that were called have come up, so that they disturb nothing that is timed."""
-    while _coming:
-        deque(_coming.pop(), maxlen=0)
+        deque(each([(_nothing, ())], workers=1), maxlen=0)
 
 
 def _nothing() -> None:
     """Be imported, and all that trains with it."""
 
 
-def _in_processes(chunks: Sequence[Chunk], settings: Settings) -> Iterator[list[Trial]]:
-    """Train chunks in one worker process per core; each gives its trials as it finishes."""
-    return _in_pool((train_elsewhere, (Errand.of(chunk), settings)) for chunk in chunks)
+def _in_processes(
+    train: Callable[[Errand, Settings], list[Trial]],
+    chunks: Sequence[Chunk],
+    settings: Settings,
+    *,
+    workers: int,
+    limits: Limits,
+) -> Iterator[list[Trial]]:
+    """Train chunks in worker processes; one whose process dies, or goes too far, fails alone."""
+    calls = [(train, (Errand.of(chunk), settings)) for chunk in chunks]
+    for place, answer in each(calls, workers=workers, limits=limits):
+        yield chunks[place].failed(answer.reason) if isinstance(answer, Lost) else answer
 
 
-def _in_pool(calls: Iterable[tuple[Callable[..., Any], tuple[Any, ...]]]) -> Iterator[Any]:
-    from joblib import Parallel, delayed
-
-    pool = Parallel(n_jobs=os.cpu_count(), return_as="generator_unordered", batch_size=1)
-    answers: Iterator[Any] = pool(delayed(function)(*arguments) for function, arguments in calls)
-    return answers
+def tried(plan: Plan, limits: Limits) -> Plan:
+    """Try each case in a process of its own, within limits; spoil the cells of those that fail."""
+    cases = list({cell.case.name: cell.case for cell in plan.cells}.values())
+    calls = [(try_case, (Path(case.file), case.name)) for case in cases]
+    found = {cases[place].name: answer for place, answer in each(calls, workers=cores(), limits=limits)}
+    reasons = {name: answer.reason if isinstance(answer, Lost) else answer for name, answer in found.items()}
+    return replace(plan, cells=tuple(replace(cell, spoilt=reasons[cell.case.name]) for cell in plan.cells))
 
 
 def nothing_done(_cell: Cell, _seed: int) -> bool:

@@ -7,11 +7,15 @@ from functools import cache
 from pathlib import Path
 
 from suite.case import Case
-from suite.discover import documented, load
+from suite.discover import documented, load, rehearse
+from suite.draw import is_drawn
 from suite.errors import SuiteError
 from suite.machine import Settings, applied
 from suite.plan import COMPILED, EAGER, ENSEMBLE, Cell
+from suite.sketch import sketch
 from suite.train import compiled, eager, ensemble
+from suite.train.leave import failed
+from suite.train.suited import why_not
 from suite.trial import Trial
 from suite.version import case_version
 
@@ -26,6 +30,10 @@ class Chunk:
     cell: Cell
     seeds: tuple[int, ...]
     timed: bool = True
+
+    def failed(self, reason: str) -> list[Trial]:
+        """Return its seeds as trials that could not be trained."""
+        return [failed(self.cell, seed, reason) for seed in self.seeds]
 
 
 def train_here(chunk: Chunk, settings: Settings) -> list[Trial]:
@@ -112,7 +120,21 @@ def _cases(file: Path) -> dict[str, tuple[Case, str]]:
     return {case.name: (case, case_version(case)) for case in load(file)}
 
 
-def train_elsewhere(errand: Errand, settings: Settings) -> list[Trial]:
-    """Train an errand in the process that it came to; other work runs beside it."""
+def train_elsewhere(errand: Errand, settings: Settings, *, timed: bool = False) -> list[Trial]:
+    """Train an errand in the process that it came to; other work runs beside it, unless it is ``timed``."""
     with applied(settings):
-        return TRAINERS[errand.mode](errand.cell(), errand.seeds, timed=False)
+        return TRAINERS[errand.mode](errand.cell(), errand.seeds, timed=timed)
+
+
+def train_alone(errand: Errand, settings: Settings) -> list[Trial]:
+    """Train an errand in the process that it came to, beside which nothing else runs."""
+    return train_elsewhere(errand, settings, timed=True)
+
+
+def try_case(file: Path, name: str) -> str:
+    """Go through all that is done with a case before it is trained; return what is wrong with it."""
+    case = next(case for case in load(file) if case.name == name)
+    faults = rehearse(case)
+    if not faults:
+        is_drawn(case), sketch(case), why_not(case)
+    return "; ".join(faults)

@@ -23,6 +23,10 @@ class SuiteError(Exception):
         return "\n".join(self.faults)
 
 
+FAULTS = (Exception, SystemExit)
+"""What the code of a case may raise, and the suite goes on: all but what its user asks for."""
+
+
 def raise_all(faults: Iterable[str]) -> None:
     """Raise the faults together, if there are any.
 

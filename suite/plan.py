@@ -54,6 +54,8 @@ class Cell:
     """Seeds that are trained once more, moved by one unit in the last place, to learn how far that carries."""
     pictured: Sequence[int] = ()
     """Seeds of which pictures are kept."""
+    spoilt: str = ""
+    """Why its case cannot be trained, if that is known before."""
 
     @property
     def steps(self) -> int:

@@ -21,8 +21,9 @@ from suite.judge import Verdict
 from suite.judge.verdict import ALL
 from suite.machine import Settings, fingerprint
 from suite.plan import EAGER, Cell, Plan
+from suite.pool import UNLIMITED, Limits
 from suite.records import Recorder, in_memory
-from suite.sketch import sketch
+from suite.sketch import Sketch, sketch
 from suite.source import read_source
 from suite.trial import DeclaredCase, Manifest, PlannedCell, RunRecord, Trial
 from suite.version import case_version
@@ -39,6 +40,7 @@ class Task:
     plan: Plan
     settings: Settings
     engine: Engine | Cluster
+    limits: Limits = UNLIMITED
     folder: Path
     notes: tuple[str, ...] = ()
     """What is done otherwise than asked, and why."""
@@ -56,11 +58,13 @@ def execute(task: Task, watch: Callable[[Sequence[Trial]], None]) -> Path:
     Raises:
         SuiteError: if the folder cannot be written or resumed, or the engine is not there.
     """
-    check_engine(task.engine, task.plan, task.settings)
+    check_engine(task.engine, task.plan, task.settings, task.limits)
     machine = fingerprint(dict.fromkeys(cell.device for cell in task.plan.cells), task.settings)
     begin = Recorder.resume if task.resume else Recorder
     recorder = begin(task.folder, manifest_of(task), machine)
-    with closing(train_plan(task.plan, task.settings, engine=task.engine, done=done_in(recorder.done))) as chunks:
+    with closing(
+        train_plan(task.plan, task.settings, engine=task.engine, done=done_in(recorder.done), limits=task.limits)
+    ) as chunks:
         for trials in chunks:
             recorder.append(trials)
             watch(trials)
@@ -71,13 +75,14 @@ def execute(task: Task, watch: Callable[[Sequence[Trial]], None]) -> Path:
 def manifest_of(task: Task) -> Manifest:
     """Return what the run sets out to do, as its folder keeps it."""
     cases = {cell.case.name: (cell.case, cell.version) for cell in task.plan.cells}
+    spoilt = {cell.case.name for cell in task.plan.cells if cell.spoilt}
     cited = {claim for case, _ in cases.values() for claim in case.claims}
     return Manifest(
         run=task.folder.resolve().name,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         roots=tuple(_root_name(Path(root)) for root in task.collection.roots),
         known_cases=tuple(case.name for case in task.collection.cases),
-        cases=tuple(_declared(case, version) for case, version in cases.values()),
+        cases=tuple(_declared(case, version, looked_at=case.name not in spoilt) for case, version in cases.values()),
         cells=tuple(
             PlannedCell(
                 case=cell.case.name,
@@ -100,7 +105,8 @@ def _root_name(root: Path) -> str:
     return DOCUMENTED if root.resolve() == documented().resolve() else os.fspath(root)
 
 
-def _declared(case: Case, version: str) -> DeclaredCase:
+def _declared(case: Case, version: str, *, looked_at: bool) -> DeclaredCase:
+    """Declare a case; one that cannot be trained is not ``looked_at``, since that runs its code."""
     file = read_source(Path(case.file))
     return DeclaredCase(
         name=case.name,
@@ -108,13 +114,13 @@ def _declared(case: Case, version: str) -> DeclaredCase:
         folder=folder(case),
         source=f"{folder(case)}/{Path(case.file).name}",
         steps=case.steps,
-        drawn=is_drawn(case),
+        drawn=looked_at and is_drawn(case),
         claims=case.claims,
         clauses=tuple(e.clause for e in case.expect if isinstance(e, Expectation)),
         line=file.line_of(case.name),
         title=file.title,
         document=file.document,
-        sketch=sketch(case),
+        sketch=sketch(case) if looked_at else Sketch(),
     )
 
 

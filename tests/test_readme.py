@@ -79,7 +79,11 @@ def example() -> str:
 def words_of(command: str) -> list[str]:
     """Return a command's words as a shell gives them, its names made those of this machine, and few seeds asked for."""
     words = shlex.split(command)[1:]
-    spread = [path for word in words for path in (map(str, sorted(Path.cwd().glob(word))) if "results/runs/*" in word else [word])]
+    spread = [
+        path
+        for word in words
+        for path in (map(str, sorted(Path.cwd().glob(word))) if "results/runs/*" in word else [word])
+    ]
     return [*(NAMED.get(word, word) for word in spread), *ADDED.get(words[0], ())]
 
 

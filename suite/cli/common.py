@@ -123,11 +123,11 @@ def main() -> None:
     """
 
 
-def collection_of(cases: Sequence[Path]) -> Collection:
-    """Find the cases that were asked for; the documented ones, if none were."""
+def collection_of(cases: Sequence[Path], *, rehearsed: bool = True) -> Collection:
+    """Find the cases that were asked for, or the documented ones; ``rehearsed`` False leaves them untried."""
     from suite.discover import discover
 
-    return discover(roots_of(cases))
+    return discover(roots_of(cases), rehearsed=rehearsed)
 
 
 def roots_of(cases: Sequence[Path]) -> list[Path]:

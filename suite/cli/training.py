@@ -37,6 +37,13 @@ if TYPE_CHECKING:
 )
 @THREADS
 @click.option("--tf32", is_flag=True, help="Allow reduced-precision matrix products on CUDA.")
+@click.option(
+    "--cell-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Stop what trains a cell's seeds together after so long; that cell is an error, and the others go on.",
+)
+@click.option("--cell-memory", metavar="BYTES", help="Memory that training a cell may take, as 2GiB; likewise.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder. Default: a new one in results/runs.")
 @click.option("--resume", is_flag=True, help="Complete the run in --out.")
 @JSON
@@ -79,14 +86,17 @@ def _task(
     engine: str,
     threads: int,
     tf32: bool,
+    cell_timeout: float | None,
+    cell_memory: str | None,
     out: Path | None,
     resume: bool,
 ) -> Task:
     """Read the options of a run, every fault of theirs at once."""
-    from suite.engine import call_workers, parse_engine
+    from suite.engine import call_workers, parse_engine, tried
     from suite.errors import gather
     from suite.machine import Settings
     from suite.plan import DTYPES, MODES, make_plan, parse_choice, parse_devices, parse_seeds
+    from suite.pool import UNLIMITED, parse_limits
     from suite.train.suited import suited
     from suite.workflow import Task, new_folder
 
@@ -97,14 +107,15 @@ def _task(
         chosen_dtypes = reading(lambda: parse_choice("--dtype", dtype, DTYPES))
         chosen_modes = reading(lambda: None if mode is None else parse_choice("--mode", mode, MODES))
         chosen_engine = reading(lambda: parse_engine(engine))
-        call_workers(chosen_engine)
+        limits = reading(lambda: parse_limits(cell_timeout, cell_memory)) or UNLIMITED
+        call_workers(chosen_engine, limits)
         devices = reading(lambda: parse_devices(device))
-        collection = reading(lambda: collection_of(cases))
+        collection = reading(lambda: collection_of(cases, rehearsed=not limits))
         selected = reading(lambda: collection.select(case)) if collection else ()
     plan = make_plan(
         selected, seeds=chosen_seeds, devices=devices[0], dtypes=chosen_dtypes, modes=chosen_modes, skipped=devices[1]
     )
-    plan, notes = suited(plan)
+    plan, notes = suited(tried(plan, limits) if limits else plan)
     for note in notes:
         complain(note)
     return Task(
@@ -113,6 +124,7 @@ def _task(
         notes=notes,
         settings=Settings(threads=threads, tf32=tf32),
         engine=chosen_engine,
+        limits=limits,
         folder=out or new_folder(),
         resume=resume,
     )

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from suite.case import Stepper
 from suite.draw import generators_kept
-from suite.errors import told
+from suite.errors import FAULTS, told
 from suite.observe import Probe, Trajectories
 from suite.plan import Cell
 from suite.train.clock import Stopwatch, collector_paused, synchronise, yardstick_seconds
@@ -74,7 +74,7 @@ def train(cell: Cell, seeds: Sequence[int], *, timed: bool = True) -> list[Trial
 def _train(cell: Cell, seeds: Sequence[int], *, timed: bool) -> list[Trial]:
     bench = prepare(cell)
     with collector_paused():
-        with suppress(Exception):  # what fails here fails again in the seed's own trial, which keeps the reason
+        with suppress(*FAULTS):  # what fails here fails again in the seed's own trial, which keeps the reason
             _warm_up(bench.afresh(), seeds[0])
         ways = {seed: _attempt(bench, seed, timed=timed) for seed in seeds}
     paths = {seed: way for seed, way in ways.items() if isinstance(way, Path)}
@@ -87,7 +87,7 @@ def _record(cell: Cell, bench: Bench, paths: dict[int, Path]) -> list[Trial]:
     """Record the seeds together, or else one by one, so that what fails for one is no error of the others."""
     try:
         return _record_together(cell, bench, paths) if paths else []
-    except Exception as error:
+    except FAULTS as error:
         if len(paths) == 1:
             return [failed(cell, seed, told(error)) for seed in paths]
     return [trial for seed, path in paths.items() for trial in _record(cell, bench, {seed: path})]
@@ -120,7 +120,7 @@ def _attempt(bench: Bench, seed: int, *, timed: bool) -> Path | str:
             if not path.waiting > DISTURBED:
                 break
             path = follow(bench, seed)
-    except Exception as error:
+    except FAULTS as error:
         return told(error)
     if timed:
         path.yardstick = yardstick_seconds(path.seconds)

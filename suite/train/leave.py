@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from suite.draw import generators_kept
-from suite.errors import told
+from suite.errors import FAULTS, told
 from suite.observe import Array, Probe, Trajectories
 from suite.picture import Curve
 from suite.plan import Cell
@@ -258,7 +258,7 @@ def guarded(train: Callable[..., list[Trial]], cell: Cell, seeds: Sequence[int],
     with undisturbed():
         try:
             return train(cell, seeds, timed=timed)
-        except Exception as error:
+        except FAULTS as error:
             return [failed(cell, seed, told(error)) for seed in seeds]
 
 

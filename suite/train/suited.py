@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 
 from suite.case import Case
-from suite.errors import told
+from suite.errors import FAULTS, told
 from suite.plan import COMPILED, EAGER, ENSEMBLE, Cell, Plan
 from suite.train import eager, ensemble
 from suite.train.compiled import no_compiler
@@ -28,7 +28,7 @@ SAME = 1e-4
 
 def suited(plan: Plan) -> tuple[Plan, tuple[str, ...]]:
     """Return the plan with other modes in place of those that cannot be; and a sentence about each reason."""
-    together = {cell.case.name: cell.case for cell in plan.cells if cell.mode != EAGER}
+    together = {cell.case.name: cell.case for cell in plan.cells if cell.mode != EAGER and not cell.spoilt}
     apart = {name: reason for name, case in together.items() if (reason := why_not(case)) is not None}
     devices = dict.fromkeys(cell.device for cell in plan.cells if cell.mode == COMPILED)
     uncompiled = {device: reason for device in devices if (reason := no_compiler(device)) is not None}
@@ -70,7 +70,7 @@ def why_not(case: Case) -> str | None:
             bench = prepare(cell)
             apart = [eager.follow(bench, seed) for seed in TRIED_SEEDS]
             together, _ = ensemble.follow(bench, TRIED_SEEDS, ensemble.Ensemble)
-        except Exception as error:
+        except FAULTS as error:
             return f"they cannot be one more axis of it: {told(error)}"
     for name, found in together.final.items():
         wanted = torch.stack([path.final[name] for path in apart])

@@ -1,0 +1,177 @@
+"""Worker processes that may fail: one that dies, or outstays its time, costs what it was at, and nothing else.
+
+They are forked from a server that has imported all that trains, so that a new one is there at once.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import Any
+
+from pydantic import ByteSize, TypeAdapter, ValidationError
+
+from suite.errors import SuiteError
+
+FORKED = "forkserver" in multiprocessing.get_all_start_methods()
+METHOD = "forkserver" if FORKED else "spawn"
+PRELOADED = "suite.errand"
+"""What the server imports."""
+
+STATUS = Path("/proc/self/status")
+"""Where Linux tells how much memory this process holds."""
+
+ATTEMPTS = 2
+"""How often a call is made whose process dies: a kill from elsewhere happens once, a call that kills does it again."""
+
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How far one call may go; without any, as far as it likes."""
+
+    seconds: float | None = None
+    memory: int | None = None
+    """Bytes of data that its process may hold beyond those that it held before."""
+
+    def __bool__(self) -> bool:
+        """Tell whether there are any."""
+        return self.seconds is not None or self.memory is not None
+
+
+UNLIMITED = Limits()
+
+
+@dataclass(frozen=True)
+class Lost:
+    """In place of an answer: why there is none."""
+
+    reason: str
+
+
+def parse_limits(seconds: float | None, memory: str | None) -> Limits:
+    """Read seconds as they are, and memory as "500MB" or "2GiB".
+
+    Raises:
+        SuiteError: if the text names no size, or memory cannot be limited on this system.
+    """
+    if memory is None:
+        return Limits(seconds=seconds)
+    try:
+        size = int(TypeAdapter(ByteSize).validate_python(memory))
+    except ValidationError:
+        raise SuiteError(f'--cell-memory "{memory}" is no size; give one as 500MB or 2GiB') from None
+    if not STATUS.exists():
+        raise SuiteError("--cell-memory works on Linux only; leave it out here")
+    return Limits(seconds=seconds, memory=size)
+
+
+def start_server() -> None:
+    """Let the server come up, while this process still does other things."""
+    if FORKED:
+        multiprocessing.set_forkserver_preload([PRELOADED])
+        forkserver.ensure_running()
+
+
+def each(calls: Sequence[Call], *, workers: int, limits: Limits = UNLIMITED) -> Iterator[tuple[int, Any]]:
+    """Make calls in so many processes; give each one's place and its answer as it ends, or why it is :class:`Lost`.
+
+    Raises:
+        Exception: what a call raises, when its turn comes; the others are stopped.
+    """
+    again = list(range(len(calls)))
+    for attempt in range(ATTEMPTS):
+        places, again = again, []
+        width = workers if attempt == 0 else 1  # whoever died beside another is tried alone
+        for place, answer in _made([calls[place] for place in places], width, limits):
+            if isinstance(answer, _Died) and attempt + 1 < ATTEMPTS:
+                again.append(places[place])
+            else:
+                yield places[place], Lost(answer.reason) if isinstance(answer, _Died) else answer
+        if not again:
+            return
+
+
+@dataclass(frozen=True)
+class _Died:
+    reason: str
+
+
+def _made(calls: Sequence[Call], workers: int, limits: Limits) -> Iterator[tuple[int, Any]]:
+    """Make calls once."""
+    from pebble import ProcessExpired, ProcessPool
+
+    if not calls:
+        return
+    start_server()
+    with _stopped_at_the_end(
+        ProcessPool(min(workers, len(calls)), context=multiprocessing.get_context(METHOD))
+    ) as pool:
+        ends = {
+            pool.schedule(_within, (limits.memory, function, arguments), timeout=limits.seconds): place
+            for place, (function, arguments) in enumerate(calls)
+        }
+        for end in as_completed(ends):
+            try:
+                answer = end.result()
+            except TimeoutError:
+                answer = Lost(f"took more than {limits.seconds:g} s, the limit of --cell-timeout")
+            except ProcessExpired as error:
+                answer = _Died(f"its process ended: {_told(error.exitcode)}")
+            yield ends[end], answer
+
+
+@contextmanager
+def _stopped_at_the_end(pool: Any) -> Iterator[Any]:
+    """Stop a pool's processes, whatever they are at, when nobody waits for them any more."""
+    try:
+        yield pool
+    finally:
+        pool.stop()
+        pool.join()
+
+
+def _told(code: int) -> str:
+    """Say how a process ended: by a signal, or with a code."""
+    return signal.Signals(-code).name if -code in list(signal.Signals) else f"exit code {code}"
+
+
+def _within(memory: int | None, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Make a call in this process, which may hold so much more memory than it does."""
+    if memory is None:
+        return function(*arguments)
+    with _held_to(memory):
+        return function(*arguments)
+
+
+@contextmanager
+def _held_to(memory: int) -> Iterator[None]:
+    """Let the system refuse this process more data than so many bytes beyond what it holds."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + memory, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def _data_bytes() -> int:
+    """Return how many bytes of data this process holds, as the limit counts them."""
+    lines = STATUS.read_text(encoding="ascii").splitlines()
+    (kilobytes,) = (line.split()[1] for line in lines if line.startswith("VmData:"))
+    return int(kilobytes) * 1024
+
+
+def cores() -> int:
+    """Return how many processes this machine is worth."""
+    return os.cpu_count() or 1

@@ -1,0 +1,210 @@
+"""A case that misbehaves while it is trained is named with the reason, and no other suffers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from suite.records import read_run
+from suite.trial import RunRecord, Status
+
+Invoke = Callable[..., Result]
+Write = Callable[[str, str], Path]
+
+CASE = """
+import os, signal, time
+from dataclasses import replace
+from functools import partial
+import torch
+from torch import nn
+from torch.optim import SGD
+from suite import Case, fixed, parameter
+
+class Neuron(nn.Linear):
+    def __init__(self):
+        super().__init__(1, 1, bias=False)
+        self.calls = 0
+    def forward(self, x):
+        self.calls += 1
+        {forward}
+        return super().forward(x)
+
+given = []
+def data():
+    given.append(0)
+    return torch.tensor([[1.0 {noise}]]), torch.tensor([[5.0]])
+
+CASE = Case(
+    architecture={architecture}, data=data, loss=nn.MSELoss(), optimizer=partial(SGD, lr=0.1), steps=40,
+    expect=[parameter("weight", near=5.0, atol=0.01)],
+)
+"""
+
+GOOD = CASE.format(forward="pass", noise="", architecture="Neuron")
+
+LATE = "self.calls > 10"
+"""After the rehearsal, which goes through one step."""
+
+TRAINED = ("--cases", "cases", "--device", "cpu", "--dtype", "float64,float32", "--seeds", "3", "--out", "run")
+
+
+@pytest.fixture
+def bad(write: Write) -> Callable[..., None]:
+    """Write a case that misbehaves as it is told to, between two that do not."""
+
+    def put(forward: str = "pass", noise: str = "", architecture: str = "Neuron") -> None:
+        write("cases/before.py", GOOD)
+        write("cases/middle.py", CASE.format(forward=forward, noise=noise, architecture=architecture))
+        write("cases/past.py", GOOD)
+
+    return put
+
+
+def reasons(run: RunRecord, case: str) -> set[str]:
+    """Return why trials of a case failed; nothing for one that was trained."""
+    rows = run.trials[run.trials["case"] == case]
+    assert len(rows), case
+    assert {*rows["status"]} <= {str(Status.OK), str(Status.ERROR)}
+    return {*rows["reason"].astype(str)}
+
+
+def others_are_whole(run: RunRecord) -> None:
+    """Hold that every other case was trained, and nothing is missing."""
+    assert run.manifest.complete
+    assert reasons(run, "before") == reasons(run, "past") == {""}
+    ours, theirs = (run.trials[run.trials["case"] == case]["final_loss"].tolist() for case in ("before", "past"))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("limit", [(), ("--cell-timeout", "60")], ids=["free", "limited"])
+@pytest.mark.parametrize("engine", ["inline", "processes"])
+@pytest.mark.parametrize(
+    ("forward", "reason"),
+    [
+        (f"if {LATE}: raise LookupError('tired')", "LookupError: tired"),
+        (f"if {LATE}: return torch.ones(2, 3)", "RuntimeError: "),
+        (f"if {LATE}: return None", ""),
+        (f"if {LATE}: raise SystemExit(5)", "SystemExit: 5"),
+    ],
+    ids=["raises", "other shape", "nothing", "exits"],
+)
+def test_what_goes_wrong_on_the_way_hurts_its_own_case(
+    bad: Callable[..., None], invoke: Invoke, engine: str, limit: tuple[str, ...], forward: str, reason: str
+) -> None:
+    """Whatever is raised in the middle of a training is the reason of that trial."""
+    bad(forward=forward)
+    done = invoke("run", *TRAINED, "--mode", "eager", "--engine", engine, *limit)
+    run = read_run(Path("run"))
+    others_are_whole(run)
+    (found,) = reasons(run, "middle")
+    assert found.startswith(reason)
+    assert done.exit_code == 1
+    assert "error" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_a_case_that_kills_its_process_is_lost_alone(bad: Callable[..., None], invoke: Invoke) -> None:
+    """In worker processes, what dies takes nothing with it."""
+    bad(forward=f"if {LATE}: os.kill(os.getpid(), signal.SIGSEGV)")
+    done = invoke("run", *TRAINED, "--engine", "processes", "--mode", "ensemble,eager", "--cell-timeout", "60")
+    run = read_run(Path("run"))
+    others_are_whole(run)
+    assert "its process ended: SIGSEGV" in reasons(run, "middle")
+    assert done.exit_code == 1
+
+
+@pytest.mark.parametrize("moment", ["True", LATE], ids=["at once", "later"])
+def test_a_case_that_never_ends_is_stopped(bad: Callable[..., None], invoke: Invoke, moment: str) -> None:
+    """With a limit, even what hangs at its first step costs no more than that."""
+    bad(forward=f"time.sleep(600 * ({moment}))")
+    done = invoke("run", *TRAINED, "--mode", "eager", "--cell-timeout", "12")
+    run = read_run(Path("run"))
+    others_are_whole(run)
+    assert reasons(run, "middle") == {"took more than 12 s, the limit of --cell-timeout"}
+    assert done.exit_code == 1
+
+
+def test_a_case_that_wants_all_memory_gets_what_it_may_have(bad: Callable[..., None], invoke: Invoke) -> None:
+    """What cannot be had is the reason, and the next case has as much again."""
+    bad(forward="torch.ones(2**31)")
+    done = invoke("run", *TRAINED, "--mode", "eager", "--cell-memory", "1GiB")
+    run = read_run(Path("run"))
+    others_are_whole(run)
+    (found,) = reasons(run, "middle")
+    assert "allocate" in found
+    assert done.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"forward": "raise LookupError('never')"}, "does not train: LookupError: never"),
+        ({"architecture": "nn.ReLU"}, "the architecture holds no parameters"),
+        ({"forward": "os._exit(9)"}, "its process ended: exit code 9"),
+    ],
+    ids=["raises", "holds no parameters", "dies"],
+)
+def test_with_limits_a_case_is_tried_where_it_does_no_harm(
+    bad: Callable[..., None], invoke: Invoke, given: dict[str, str], reason: str
+) -> None:
+    """What would be refused before a run is an error of that case alone."""
+    bad(**given)
+    done = invoke("run", *TRAINED, "--mode", "eager", "--cell-timeout", "60")
+    run = read_run(Path("run"))
+    others_are_whole(run)
+    (found,) = reasons(run, "middle")
+    assert reason in found
+    assert done.exit_code == 1
+
+
+def test_a_network_that_draws_from_the_global_generator_disturbs_nobody(
+    bad: Callable[..., None], invoke: Invoke
+) -> None:
+    """Nor does it depend on anybody: each of its seeds draws the same, whatever else is trained."""
+    bad(forward="x = x + 0.01 * torch.rand_like(x)")
+    invoke("run", *TRAINED, "--mode", "eager")
+    run = read_run(Path("run"))
+    others_are_whole(run)
+    invoke("run", *TRAINED[:-1], "alone", "--mode", "eager", "middle")
+    alone = read_run(Path("alone")).trials
+    assert run.trials[run.trials["case"] == "middle"]["final_loss"].tolist() == alone["final_loss"].tolist()
+
+
+def test_a_network_that_keeps_state_is_a_new_one_for_each_seed(bad: Callable[..., None], invoke: Invoke) -> None:
+    """What it counted in one trial is forgotten in the next."""
+    bad(forward="x = x * (1.0 + 0.001 * self.calls)")
+    invoke("run", *TRAINED, "--mode", "eager")
+    run = read_run(Path("run"))
+    others_are_whole(run)
+    invoke("run", *TRAINED[:-3], "2:3", "--out", "one", "--mode", "eager", "middle")
+    one = read_run(Path("one")).trials["final_loss"].tolist()
+    rows = run.trials[(run.trials["case"] == "middle") & (run.trials["seed"] == 2)]
+    assert rows["final_loss"].tolist() == one
+
+
+def test_data_that_change_at_each_call_are_found_out(bad: Callable[..., None], invoke: Invoke) -> None:
+    """A case whose data differ from one call to the next could not be compared with itself, and is refused by name."""
+    bad(noise="+ len(given)")
+    done = invoke("run", *TRAINED, "--mode", "eager")
+    assert done.exit_code == 2
+    assert "cases/middle.py: middle: gives other data at its second call" in done.stderr
+
+
+@pytest.mark.parametrize("size", ["much", "-1", "1 mile", ""])
+def test_a_size_that_is_none_is_refused(bad: Callable[..., None], invoke: Invoke, size: str) -> None:
+    """In one line, before anything is trained."""
+    bad()
+    done = invoke("run", *TRAINED, "--cell-memory", size)
+    assert done.exit_code == 2
+    assert done.stderr == f'suite: --cell-memory "{size}" is no size; give one as 500MB or 2GiB\n'
+
+
+def test_limits_hold_processes_of_this_machine(bad: Callable[..., None], invoke: Invoke) -> None:
+    """A cluster's workers are not this command's to stop."""
+    bad()
+    done = invoke("run", *TRAINED, "--cell-timeout", "5", "--engine", "dask://localhost:1")
+    assert done.exit_code == 2
+    assert "leave --engine out" in done.stderr
