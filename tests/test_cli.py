@@ -509,7 +509,7 @@ def test_the_printed_command_is_the_one_that_was_given(
 def test_a_run_that_had_not_begun_is_not_resumed(cases: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupted before its folder is there, a run exits 130, and the printed command begins it."""
 
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -526,7 +526,7 @@ def test_a_run_that_had_not_begun_is_not_resumed(cases: Path, invoke: Invoke, mo
 def test_ctrl_c_anywhere_is_no_verdict(cases: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a verb is at when it is interrupted, it exits 130, which no verdict does."""
 
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("suite.discover.discover", interrupt)
