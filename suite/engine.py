@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
@@ -169,8 +170,20 @@ def _in_pool(calls: Iterable[tuple[Callable[..., Any], tuple[Any, ...]]]) -> Ite
     from joblib import Parallel, delayed
 
     pool = Parallel(n_jobs=os.cpu_count(), return_as="generator_unordered", batch_size=1)
-    answers: Iterator[Any] = pool(delayed(function)(*arguments) for function, arguments in calls)
-    return answers
+    return _answers(pool(delayed(function)(*arguments) for function, arguments in calls))
+
+
+def _answers(answers: Iterator[Any]) -> Iterator[Any]:
+    """Give the answers of worker processes as they come.
+
+    Raises:
+        SuiteError: if one of the processes is gone, with which joblib ends the others.
+    """
+    try:
+        yield from answers
+    except BrokenProcessPool as error:
+        lost = "a worker process was lost, killed perhaps or out of memory"
+        raise SuiteError(f"--engine processes: {lost}; --resume completes the run") from error
 
 
 def nothing_done(_cell: Cell, _seed: int) -> bool:
