@@ -22,7 +22,7 @@ from suite.judge.verdict import ALL
 from suite.machine import Settings, fingerprint
 from suite.plan import EAGER, Cell, Plan
 from suite.pool import UNLIMITED, Limits
-from suite.records import Recorder, in_memory
+from suite.records import in_memory, sole_recorder
 from suite.sketch import Sketch, sketch
 from suite.source import read_source
 from suite.trial import DeclaredCase, Manifest, PlannedCell, RunRecord, Trial
@@ -49,7 +49,7 @@ class Task:
 
 def new_folder() -> Path:
     """Return a fresh run folder, named after the time in UTC."""
-    return RUNS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(2)}"
+    return RUNS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(4)}"
 
 
 def execute(task: Task, watch: Callable[[Sequence[Trial]], None]) -> Path:
@@ -60,15 +60,14 @@ def execute(task: Task, watch: Callable[[Sequence[Trial]], None]) -> Path:
     """
     check_engine(task.engine, task.plan, task.settings, task.limits)
     machine = fingerprint(dict.fromkeys(cell.device for cell in task.plan.cells), task.settings)
-    begin = Recorder.resume if task.resume else Recorder
-    recorder = begin(task.folder, manifest_of(task), machine)
-    with closing(
-        train_plan(task.plan, task.settings, engine=task.engine, done=done_in(recorder.done), limits=task.limits)
-    ) as chunks:
-        for trials in chunks:
-            recorder.append(trials)
-            watch(trials)
-    recorder.finish()
+    manifest = manifest_of(task)
+    with sole_recorder(task.folder, manifest, machine, resume=task.resume) as recorder:
+        plan, settings, done = task.plan, task.settings, done_in(recorder.done)
+        with closing(train_plan(plan, settings, engine=task.engine, done=done, limits=task.limits)) as chunks:
+            for trials in chunks:
+                recorder.append(trials)
+                watch(trials)
+        recorder.finish()
     return task.folder
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     from suite.discover import Collection
 
 COULD_NOT_RUN = 2
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
+"""What a shell makes of Ctrl-C, and of SIGTERM."""
 BASELINES = Path("results/baselines")
 KEPT = Path("results/runs")
 """Where runs are kept."""
@@ -45,21 +48,51 @@ RUNS = click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=cl
 
 
 def verb(function: Callable[..., int]) -> Callable[..., None]:
-    """Exit with the code that the verb returns; a fault is one line on stderr and exit code 2, Ctrl-C is 130."""
+    """Exit with the code that the verb returns; a fault is one line on stderr and exit code 2.
+
+    Ctrl-C is 130, and SIGTERM, which ends a verb in the same way, 143.
+    """
 
     @wraps(function)
     def exit_with_code(*args: Any, **options: Any) -> None:
         try:
-            sys.exit(function(*args, **options))
+            with _terminable():
+                sys.exit(function(*args, **options))
         except SuiteError as error:
             for fault in error.faults:
                 complain(fault)
             sys.exit(COULD_NOT_RUN)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             complain("interrupted")
-            sys.exit(INTERRUPTED)
+            sys.exit(code_of(stop))
 
     return exit_with_code
+
+
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM came, which ends a verb as Ctrl-C does."""
+
+
+def code_of(stop: KeyboardInterrupt) -> int:
+    """Return the code with which a verb exits that was stopped."""
+    return TERMINATED if isinstance(stop, TerminatedError) else INTERRUPTED
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end what is done within; where Python hears no signals, it ends the process as ever."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _terminate(*_: object) -> None:
+    raise TerminatedError
 
 
 def complain(line: str, file: IO[Any] | None = None) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from suite.cli.common import CASES, INTERRUPTED, JSON, THREADS, collection_of, complain, main, verb
+from suite.cli.common import CASES, JSON, THREADS, code_of, collection_of, complain, main, verb
 from suite.cli.judging import print_verdicts
 from suite.errors import SuiteError
 
@@ -56,18 +56,23 @@ def run(as_json: bool, **options: Any) -> int:
     \b
     Example: suite run 'guide/*' --seeds 100 --device cpu --dtype float32,float64
     """
+    task = _task(**options)
+    try:
+        return _trained(task, as_json=as_json)
+    except KeyboardInterrupt as stop:
+        complain(f"interrupted; complete it with: {_resume_command(task.folder)}")
+        return code_of(stop)
+
+
+def _trained(task: Task, *, as_json: bool) -> int:
+    """Train what a run still lacks, judge it, and print its verdicts."""
     from suite.judge import exit_code, judge_expectations
     from suite.records import read_run, write_verdicts
     from suite.report.verdicts.onward import after_run
     from suite.workflow import execute
 
-    task = _task(**options)
-    try:
-        with _progress(task) as watch:
-            folder = execute(task, watch)
-    except KeyboardInterrupt:
-        complain(f"interrupted; complete it with: {_resume_command(task.folder)}")
-        return INTERRUPTED
+    with _progress(task) as watch:
+        folder = execute(task, watch)
     verdicts = judge_expectations(read_run(folder))
     write_verdicts(folder, [verdict.row() for verdict in verdicts])
     print_verdicts(verdicts, steps=after_run(folder), as_json=as_json)

@@ -6,8 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 from suite.errors import SuiteError
+
+BESIDE = ".suite-"
+"""How the names of files begin that are written beside others, to replace them."""
 
 
 @contextmanager
@@ -42,7 +46,7 @@ def replace_text(file: Path, text: str) -> None:
     Raises:
         SuiteError: if the folder cannot be written.
     """
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    beside = file.with_name(f"{BESIDE}{token_hex(4)}")
     with writing(file):
         try:
             beside.write_text(text, encoding="utf-8", newline="")
@@ -52,15 +56,20 @@ def replace_text(file: Path, text: str) -> None:
 
 
 def append_text(file: Path, text: str) -> None:
-    """Append whole rows to a file that is there, in one write.
+    """Append whole rows to a file that is there, in one write; or none of them, if the disk does not take them all.
 
     Raises:
         SuiteError: if the file is gone or cannot be written.
     """
     with writing(file):
         handle = os.open(file, os.O_WRONLY | os.O_APPEND)
+        size = os.fstat(handle).st_size
         try:
             _write_all(handle, text.encode())
+        except BaseException:
+            if os.fstat(handle).st_size > size:
+                os.ftruncate(handle, size)
+            raise
         finally:
             os.close(handle)
 
@@ -69,6 +78,17 @@ def _write_all(handle: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(handle, view) :]
+
+
+def sweep(folder: Path) -> None:
+    """Take away what a kill left beside the files that it was to replace.
+
+    Raises:
+        SuiteError: if the folder cannot be written.
+    """
+    with writing(folder):
+        for left in folder.glob(f"{BESIDE}*"):
+            left.unlink(missing_ok=True)
 
 
 def cut_to_whole_rows(file: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,22 +17,60 @@ from suite.machine import Machine
 from suite.plan import EAGER
 from suite.records.atomic import reading, replace_text, writing
 from suite.records.folder import TABLES, as_csv, read_run
+from suite.records.lock import only_writer
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, write_json
 from suite.records.schema import CELL, FIRST
 from suite.trial import Acceptance, Manifest, RunRecord, device_type
 
 
+PATIENCE_SECONDS = 60.0
+"""How long accepting waits for another to have done so."""
+
+Stamp = tuple[Path, int, int]
+"""Where a baseline lies, its file's number on the disk, and when that was written, in nanoseconds."""
+
+
 def find_baselines(folder: Path) -> dict[str, RunRecord]:
     """Read the baselines in ``folder`` by type of device; a plain run folder is one for all its devices.
 
+    What another process replaces meanwhile is read again, so that all of a baseline is of one run.
+
     Raises:
-        SuiteError: if one of them is damaged.
+        SuiteError: if one of them is damaged, or they are replaced without end.
     """
     with reading(folder):
         if (folder / MANIFEST_FILE).exists():
             run = read_run(folder)
             return {device_type(device): run for device in run.machine.devices}
-        return {kind: read_run(place) for kind, place in _places(folder)}
+        end = time.monotonic() + PATIENCE_SECONDS
+        while (found := _glance(folder)) is None:
+            if time.monotonic() > end:
+                raise SuiteError(f"{folder}: is replaced again and again; try again once that has ended")
+    return found
+
+
+def _glance(folder: Path) -> dict[str, RunRecord] | None:
+    """Read all baselines once; None, if one of them was replaced meanwhile."""
+    before = _stamps(folder)
+    try:
+        found = {kind: read_run(place) for kind, place in _places(folder)}
+    except SuiteError:
+        if _stamps(folder) == before:
+            raise
+        return None
+    return found if _stamps(folder) == before else None
+
+
+def _stamps(folder: Path) -> list[Stamp]:
+    return [_stamp(place / MANIFEST_FILE) for _, place in _places(folder)]
+
+
+def _stamp(file: Path) -> Stamp:
+    try:
+        told = file.stat()
+    except FileNotFoundError:  # it was moved since it was found
+        return file, 0, 0
+    return file, told.st_ino, told.st_mtime_ns
 
 
 def _places(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -63,16 +102,24 @@ def accept(run: RunRecord, folder: Path, *, reason: str, who: str | None = None,
         raise SuiteError("--reason is empty; say why this run is to be trusted from now on")
     if not run.manifest.complete:
         raise SuiteError(f"run {run.manifest.run} was interrupted; complete it with --resume before it is accepted")
+    with reading(folder):
+        if (folder / MANIFEST_FILE).exists():
+            raise SuiteError(f"{folder}: is a run's own folder; give a folder of baselines as --baseline")
+    parts = {kind: _part(run, kind) for kind in sorted({device_type(device) for device in run.machine.devices})}
+    signed = Acceptance(who=who or _login(), when="", why=reason.strip(), replaced="")
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with only_writer(folder, patience=PATIENCE_SECONDS):
+        return _replace(parts, folder, signed, drop=drop)
+
+
+def _replace(parts: dict[str, RunRecord], folder: Path, signed: Acceptance, *, drop: bool) -> list[Path]:
+    """Put each part in the place of its kind's present baseline, unless cells would be lost."""
     present = _present(folder, drop=drop)
-    if (folder / MANIFEST_FILE).exists():
-        raise SuiteError(f"{folder}: is a run's own folder; give a folder of baselines as --baseline")
-    kinds = sorted({device_type(device) for device in run.machine.devices})
-    parts = {kind: _part(run, kind) for kind in kinds}
     if not drop:
-        raise_all(fault for kind in kinds if kind in present for fault in _lost(present[kind], parts[kind]))
-    when = datetime.now(UTC).isoformat(timespec="seconds")
-    accepted = Acceptance(who=who or _login(), when=when, why=reason.strip(), replaced="")
-    return [_install(parts[kind], folder, kind, accepted, present.get(kind)) for kind in kinds]
+        raise_all(fault for kind in parts if kind in present for fault in _lost(present[kind], parts[kind]))
+    accepted = replace(signed, when=datetime.now(UTC).isoformat(timespec="seconds"))
+    return [_install(part, folder, kind, accepted, present.get(kind)) for kind, part in parts.items()]
 
 
 def _present(folder: Path, *, drop: bool) -> dict[str, RunRecord]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -14,7 +15,8 @@ import pandas as pd
 
 from suite.errors import SuiteError, raise_all
 from suite.machine import Machine, differences
-from suite.records.atomic import append_text, cut_to_whole_rows, reading, replace_text, writing
+from suite.records.atomic import append_text, cut_to_whole_rows, reading, replace_text, sweep, writing
+from suite.records.lock import only_writer
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, read_json, write_json
 from suite.records.read import read_table
 from suite.records.schema import (
@@ -75,6 +77,7 @@ class Recorder:
         if (begun.cases, begun.cells) != (manifest.cases, manifest.cells):
             raise SuiteError(f"{folder}: was planned otherwise; resume it with the cases and options that began it")
         _check_same_machine(folder, _machine(folder, begun), machine)
+        sweep(folder)
         recorder = object.__new__(cls)
         recorder.folder, recorder.manifest = folder, replace(begun, complete=False)
         for table in TABLES:
@@ -115,6 +118,22 @@ class Recorder:
                 replace_text(self.folder / table.file, as_csv(ordered))
         self.manifest = replace(self.manifest, complete=True)
         write_json(self.folder / MANIFEST_FILE, self.manifest)
+
+
+@contextmanager
+def sole_recorder(folder: Path, manifest: Manifest, machine: Machine, *, resume: bool) -> Iterator[Recorder]:
+    """Begin a run, or go on with one, and keep all others from writing to its folder until it ends.
+
+    Raises:
+        SuiteError: as :class:`Recorder` does, or because someone writes to the folder already.
+    """
+    if resume:
+        _manifest(folder)  # which tells where there is nothing to resume
+    else:
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    with only_writer(folder, patience=0.0):
+        yield Recorder.resume(folder, manifest, machine) if resume else Recorder(folder, manifest, machine)
 
 
 def _check_same_machine(folder: Path, begun: Machine, now: Machine) -> None:

@@ -17,6 +17,7 @@ from suite.errors import SuiteError
 from suite.machine import Machine
 from suite.plan import Skip
 from suite.records import Recorder, accept, find_baselines, in_memory, read_run
+from suite.records.lock import LOCK_FILE
 from suite.trial import Acceptance, Manifest, RunRecord, Trial, device_type
 
 REASON = "torch 2.13 sums in another order"
@@ -171,10 +172,10 @@ def test_more_cells_than_before_are_no_loss(tmp_path: Path, run_of: Callable[...
 
 
 def test_nothing_is_left_beside_the_baselines(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
-    """The folder holds the baselines alone, each with the files of a run."""
+    """The folder holds the baselines and a free lock alone, each baseline with the files of a run."""
     for _ in range(2):
         accept(run_of(CPU), tmp_path / "baselines", reason=REASON, who="Ada")
-    assert names(tmp_path / "baselines") == ["cpu"]
+    assert names(tmp_path / "baselines") == [LOCK_FILE, "cpu"]
     tables = ["curves.csv", "first.csv", "graphs.csv", "observations.csv", "probes.csv", "trials.csv"]
     files = sorted([*tables, "machine.json", "run.json"])
     assert names(tmp_path / "baselines" / "cpu") == files
@@ -195,7 +196,7 @@ def test_a_baseline_is_found_wherever_accepting_was_killed(
         seen.append(found_in(folder))
         accept_as("again", run_of, folder)
         assert found_in(folder) == ("again", seen[-1][0])
-        assert names(folder) == ["cpu"]
+        assert names(folder) == [LOCK_FILE, "cpu"]
     runs = [run for run, _ in seen]
     assert set(runs) == {before, "new"}
     assert runs == sorted(runs, key=[before, "new"].index)
@@ -289,7 +290,8 @@ def test_a_damaged_baseline_is_refused_by_its_file(tmp_path: Path, run_of: Calla
     with pytest.raises(SuiteError) as caught:
         find_baselines(tmp_path)
     assert caught.value.faults == told
-    assert refused(run_of(CPU), tmp_path) == told
+    mend = f"{tmp_path}: replace what cannot be read with --drop"
+    assert refused(run_of(CPU), tmp_path) == (*told, mend)
 
 
 def below_a_file(folder: Path) -> Path:
