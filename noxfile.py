@@ -21,6 +21,8 @@ OLDER = ("-c", "constraints-older.txt")
 """An older torch, to hold the pinned one against."""
 HELD = "results/versus-torch-2.8.0-2.13.0"
 """Where the table goes that says how the two compare."""
+TORTURED = "results/torture.md"
+"""Where the table goes that says what was tried to lose or break a run."""
 WORKFLOWS = (".github/workflows/gate.yml",)
 
 JUDGED = (0, 1, 3)
@@ -55,6 +57,13 @@ def perf(session: nox.Session) -> None:
     """Measure, side by side: seeds by every mode and by JAX, start-up, and a million trials; prints tables."""
     install(session, "test", "perf")
     session.run("pytest", "-m", "perf", "tests/benchmarks", *session.posargs)
+
+
+@nox.session
+def torture(session: nox.Session) -> None:
+    """Kill runs, fill disks, crowd a folder, damage files, and repeat for long; arguments go to pytest."""
+    install(session, "test")
+    session.run("pytest", "-m", "torture", "tests/torture", "--torture-table", TORTURED, *session.posargs)
 
 
 @nox.session

@@ -21,6 +21,7 @@ SESSIONS = (
     noxfile.bench,
     noxfile.tests,
     noxfile.perf,
+    noxfile.torture,
     noxfile.versus,
     noxfile.lint,
     noxfile.types,
@@ -140,6 +141,16 @@ def test_perf_asks_for_what_the_tests_leave_out(session: Recording) -> None:
     assert any(word.startswith("jax") for words in session.installed for word in words)
 
 
+def test_torture_asks_for_what_the_tests_leave_out(session: Recording) -> None:
+    """What takes long is marked, and run by its session alone; its table is kept."""
+    session.posargs = ["--moments", "5"]
+    noxfile.torture(session.nox())
+    words = ["pytest", "-m", "torture", "tests/torture", "--torture-table", "results/torture.md"]
+    assert session.commands == [[*words, "--moments", "5"]]
+    left_out = declared()["tool"]["pytest"]["addopts"][-1]
+    assert left_out == "not perf and not torture"
+
+
 def test_versus_holds_bench_against_an_older_torch(session: Recording) -> None:
     """An older torch, pinned by a file of its own, is A; what bench installed is B, and judges."""
     command = noxfile.installed(with_bench(session).nox())
@@ -180,7 +191,7 @@ def with_bench(session: Recording) -> Recording:
     return session
 
 
-@pytest.mark.parametrize("name", ["bench", "tests", "lint", "types"])
+@pytest.mark.parametrize("name", ["bench", "tests", "torture", "lint", "types"])
 def test_every_install_is_pinned(session: Recording, name: str) -> None:
     """No session installs anything past the constraints."""
     getattr(noxfile, name)(session.nox())

@@ -1,0 +1,114 @@
+"""What is tried here is counted: how often, how often nothing was lost, and how often something was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tabulate import tabulate
+
+
+@dataclass
+class Tally:
+    """How often one thing was tried, and what came of it; of no use but to be counted."""
+
+    what: str
+    survivals: int = 0
+    losses: list[str] = field(default_factory=list)
+
+    def survived(self, times: int = 1) -> None:
+        """Count tries after which all was as it should be."""
+        self.survivals += times
+
+    def lost(self, reason: str) -> None:
+        """Count a try after which something was not; the reason is told below the table."""
+        self.losses.append(reason)
+
+    @contextmanager
+    def try_it(self) -> Iterator[None]:
+        """Count what is done within: survived if it ends, lost if it fails an assertion, which goes on."""
+        try:
+            yield
+        except AssertionError as error:
+            self.lost(str(error).strip().partition("\n")[0])
+            raise
+        self.survived()
+
+    def row(self) -> dict[str, object]:
+        """Return a row of the table."""
+        tried = self.survivals + len(self.losses)
+        return {"what": self.what, "tried": tried, "survived": self.survivals, "lost": len(self.losses)}
+
+
+KEPT = pytest.StashKey[dict[str, Tally]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Say how much is tried, and where the table goes."""
+    group = parser.getgroup("torture")
+    group.addoption("--torture-table", type=Path, metavar="FILE", help="Write the table of what was tried to FILE.")
+    group.addoption("--moments", type=int, default=100, help="Moments at which each thing is killed. Default: 100.")
+    group.addoption("--soak-minutes", type=float, default=5.0, help="How long small runs are repeated. Default: 5.")
+
+
+@pytest.fixture(scope="session")
+def tally(pytestconfig: pytest.Config) -> Callable[[str], Tally]:
+    """Count tries under a name: ``tally("SIGKILL of a run").survived()``, or ``.lost("why")``."""
+
+    def named(what: str) -> Tally:
+        return _kept(pytestconfig).setdefault(what, Tally(what))
+
+    return named
+
+
+@pytest.fixture(scope="session")
+def moments(pytestconfig: pytest.Config) -> int:
+    """Return at how many moments a thing is killed."""
+    return int(pytestconfig.getoption("--moments", default=100))
+
+
+def _kept(config: pytest.Config) -> dict[str, Tally]:
+    return config.stash.setdefault(KEPT, {})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Add what a worker of pytest-xdist counted."""
+    counted: Sequence[Mapping[str, Any]] = getattr(node, "workeroutput", {}).get("torture", ())
+    for told in counted:
+        tally = _kept(node.config).setdefault(told["what"], Tally(told["what"]))
+        tally.survived(told["survivals"])
+        tally.losses.extend(told["losses"])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail if anything was lost; hand what a worker counted to its controller; write the table."""
+    tallies = list(_kept(session.config).values())
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["torture"] = [asdict(tally) for tally in tallies]
+        return
+    if any(tally.losses for tally in tallies) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    file = session.config.getoption("--torture-table", default=None)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(_table(tallies) + "\n", encoding="utf-8")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the table, and below it why something was lost."""
+    tallies = list(_kept(config).values())
+    if tallies:
+        terminalreporter.write_line(f"\n{_table(tallies)}")
+    for tally in tallies:
+        for reason in tally.losses:
+            terminalreporter.write_line(f"lost: {tally.what}: {reason}")
+
+
+def _table(tallies: Sequence[Tally]) -> str:
+    rows = [tally.row() for tally in tallies]
+    return tabulate([list(row.values()) for row in rows], headers=list(Tally("").row()), tablefmt="github")
