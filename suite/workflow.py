@@ -16,10 +16,11 @@ from suite.discover import DOCUMENTED, Collection, discover, documented, folder
 from suite.draw import is_drawn
 from suite.engine import Engine, check_engine, chop, done_in, nothing_done, split, train_plan
 from suite.errand import train_here
+from suite.errors import raise_all
 from suite.expect import Expectation
 from suite.judge import Verdict
 from suite.judge.verdict import ALL
-from suite.machine import Settings, fingerprint
+from suite.machine import Settings, fingerprint, unavailable
 from suite.plan import EAGER, Cell, Plan
 from suite.pool import UNLIMITED, Limits
 from suite.records import in_memory, sole_recorder
@@ -130,30 +131,37 @@ def unrecorded(task: Task) -> RunRecord:
     return in_memory(manifest_of(task), machine, [trial for trials in chunks for trial in trials])
 
 
-def timed_again(run: RunRecord, verdicts: Sequence[Verdict]) -> RunRecord:
+def timed_again(run: RunRecord, verdicts: Sequence[Verdict], roots: Sequence[Path]) -> RunRecord:
     """Time once more, in this process, the cells that these verdicts are about; unless this is not the run's machine.
 
-    Returns the run with what was timed last.
+    Returns the run with what was timed last. Case files are taken from ``roots``, and never from where the run says
+    that its cases lie: they are code, and anyone may have made the run.
 
     Raises:
-        SuiteError: if the run's folders of cases are damaged.
+        SuiteError: if the folders of cases are damaged.
     """
     wanted = {(verdict.case, verdict.device, verdict.dtype) for verdict in verdicts}
     everywhere = {device for case, device, _ in wanted if case == ALL}
     settings = run.machine.settings
-    if fingerprint(run.machine.devices, settings) != run.machine:
+    if any(map(unavailable, run.machine.devices)) or fingerprint(run.machine.devices, settings) != run.machine:
         return run
-    plan = planned_again(run, lambda cell: cell.device in everywhere or (cell.case, cell.device, cell.dtype) in wanted)
+    plan = planned_again(
+        run, lambda cell: cell.device in everywhere or (cell.case, cell.device, cell.dtype) in wanted, roots
+    )
     alone, _ = split(list(chop(plan, nothing_done)))
     trials = [trial for chunk in alone for trial in train_here(chunk, settings)]
     return replace(run, again=in_memory(run.manifest, run.machine, trials).trials)
 
 
-def planned_again(run: RunRecord, wanted: Callable[[PlannedCell], bool]) -> Plan:
-    """Return the cells of a run that were timed and are wanted, if their cases still are what they were."""
-    roots = [documented() if root == DOCUMENTED else Path(root) for root in run.manifest.roots]
+def planned_again(run: RunRecord, wanted: Callable[[PlannedCell], bool], roots: Sequence[Path]) -> Plan:
+    """Return the cells of a run that were timed and are wanted, if their cases in ``roots`` are what they were.
+
+    Of each cell those seeds that the run holds.
+    """
     cases = {case.name: (case, case_version(case)) for case in discover(roots).cases}
     declared = {case.name: case.version for case in run.manifest.cases}
+    held = run.trials[run.trials["mode"] == EAGER].groupby(["case", "device", "dtype"], observed=True)["seed"]
+    seeds = {place: tuple(map(int, found)) for place, found in held}
     return Plan(
         cells=tuple(
             Cell(
@@ -162,10 +170,27 @@ def planned_again(run: RunRecord, wanted: Callable[[PlannedCell], bool]) -> Plan
                 device=cell.device,
                 dtype=cell.dtype,
                 mode=cell.mode,
-                seeds=range(cell.first_seed, cell.first_seed + cell.seeds),
+                seeds=seeds[cell.case, cell.device, cell.dtype],
                 short=cell.short,
             )
             for cell in run.manifest.cells
-            if cell.mode == EAGER and wanted(cell) and cases.get(cell.case, (None, ""))[1] == declared[cell.case]
+            if cell.mode == EAGER
+            and wanted(cell)
+            and (cell.case, cell.device, cell.dtype) in seeds
+            and cases.get(cell.case, (None, ""))[1] == declared[cell.case]
         )
+    )
+
+
+def check_roots(run: RunRecord, roots: Sequence[Path]) -> None:
+    """Refuse to take cases of a run from folders that nobody named here.
+
+    Raises:
+        SuiteError: naming each of them.
+    """
+    named = {_root_name(root) for root in roots}
+    raise_all(
+        f"--again: the run's cases are from {root}; if their code may be run here, name that folder with --cases"
+        for root in run.manifest.roots
+        if root not in named
     )

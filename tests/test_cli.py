@@ -290,7 +290,7 @@ def test_what_looks_slower_is_timed_again(accepted: Path, invoke: Invoke, monkey
     unlucky["train_seconds"] = (unlucky["train_seconds"].astype(float) * 1e9).map(repr)
     unlucky.to_csv("after/trials.csv", index=False)
     assert invoke("compare", "after").exit_code == 1
-    done = invoke("compare", "after", "--again")
+    done = invoke("compare", "after", "--again", "--cases", "cases")
     assert done.exit_code == 0
     with Path("after/verdicts.csv").open(encoding="utf-8", newline="") as stream:
         times = [row["sentence"] for row in csv.DictReader(stream) if row["aspect"] == "time"]
@@ -298,7 +298,7 @@ def test_what_looks_slower_is_timed_again(accepted: Path, invoke: Invoke, monkey
     assert all("; timed again: " in sentence for sentence in times)
     monkeypatch.setattr("suite.judge.time.SLOWER", 0.25)
     monkeypatch.setattr(SGD, "step", slowed(SGD.step))
-    assert invoke("compare", "after", "--again").exit_code == 1
+    assert invoke("compare", "after", "--again", "--cases", "cases").exit_code == 1
 
 
 def test_a_run_of_another_machine_is_not_timed_again(accepted: Path, invoke: Invoke) -> None:
@@ -307,11 +307,14 @@ def test_a_run_of_another_machine_is_not_timed_again(accepted: Path, invoke: Inv
     run, (neuron,) = read_run(Path("after")), discover([Path("cases/neuron.py")]).cases
     slow = [v for v in judge(run, find_baselines(Path("results/baselines"))) if v.aspect == "time"]
     elsewhere = replace(run, machine=replace(run.machine, cores=99))
-    assert timed_again(elsewhere, slow) is elsewhere
-    assert {cell.case.name for cell in planned_again(run, lambda _cell: True).cells} == {"leaky", "neuron"}
+    assert timed_again(elsewhere, slow, [Path("cases")]) is elsewhere
+    assert {cell.case.name for cell in planned_again(run, lambda _cell: True, [Path("cases")]).cells} == {
+        "leaky",
+        "neuron",
+    }
     file = Path(neuron.file)
     file.write_text(file.read_text(encoding="utf-8").replace("lr=0.1", "lr=0.2"), encoding="utf-8")
-    assert {cell.case.name for cell in planned_again(run, lambda _cell: True).cells} == {"leaky"}
+    assert {cell.case.name for cell in planned_again(run, lambda _cell: True, [Path("cases")]).cells} == {"leaky"}
 
 
 def test_accept_says_where_and_keeps_why(accepted: Path, invoke: Invoke) -> None:

@@ -10,13 +10,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from suite.cli.common import BASELINE, BASELINES, JSON, RUN, STRICT, main, verb
+from suite.cli.common import BASELINE, BASELINES, JSON, RUN, STRICT, main, roots_of, verb
 
 if TYPE_CHECKING:
     from suite.judge import Verdict
     from suite.report.judged import JudgedRun
     from suite.report.verdicts.onward import Step
     from suite.trial import RunRecord
+
+
+CASES_AGAIN = click.option(
+    "--cases",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="With --again: folder of case files, which are run; may be given again. Default: the documented cases.",
+)
 
 
 def print_verdicts(
@@ -42,12 +50,20 @@ def print_verdicts(
     help="Write verdicts to FILE (.md, .json, .xml: JUnit, .benchmark.json); may be given again.",
 )
 @click.option("--again", is_flag=True, help="Time what looks slower or faster once more, here; that decides.")
+@CASES_AGAIN
 @click.option("--github", is_flag=True, help="Annotate the case files and add to the job's summary, on GitHub.")
 @STRICT
 @JSON
 @verb
 def compare(
-    run: Path, baseline: Path, report: tuple[Path, ...], again: bool, github: bool, strict: bool, as_json: bool
+    run: Path,
+    baseline: Path,
+    report: tuple[Path, ...],
+    again: bool,
+    cases: tuple[Path, ...],
+    github: bool,
+    strict: bool,
+    as_json: bool,
 ) -> int:
     """Judge a run against a baseline: expectations, losses and times, apart.
 
@@ -64,7 +80,7 @@ def compare(
     summary = summary_file() if github else None
     recorded, baselines = read_run(run), find_baselines(baseline)
     if again:
-        recorded = _timed_again(recorded, baselines, run)
+        recorded = _timed_again(recorded, baselines, run, roots_of(cases))
     verdicts = judge(recorded, baselines)
     judged = JudgedRun(run=recorded, verdicts=verdicts, strict=strict)
     with silenced(click.echo) if github and not as_json else nullcontext():
@@ -93,16 +109,17 @@ def _steps(judged: JudgedRun, folder: Path, baseline: Path) -> list[Step]:
     )
 
 
-def _timed_again(run: RunRecord, baselines: Mapping[str, RunRecord], folder: Path) -> RunRecord:
+def _timed_again(run: RunRecord, baselines: Mapping[str, RunRecord], folder: Path, roots: Sequence[Path]) -> RunRecord:
     """Time once more what looks slower or faster than it should at first sight, and keep that with the run."""
     from suite.judge import Aspect, Outcome, judge
     from suite.records import write_again
-    from suite.workflow import timed_again
+    from suite.workflow import check_roots, timed_again
 
+    check_roots(run, roots)
     once = replace(run, again=run.again.iloc[:0])
     verdicts = [verdict for verdict in judge(once, baselines) if verdict.aspect is Aspect.TIME]
     otherwise = [verdict for verdict in verdicts if verdict.outcome in {Outcome.REGRESSED, Outcome.IMPROVED}]
-    timed = timed_again(once, otherwise) if otherwise else once
+    timed = timed_again(once, otherwise, roots) if otherwise else once
     if timed is not once:
         write_again(folder, timed.again)
     return timed

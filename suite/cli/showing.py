@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,11 +38,12 @@ def list_cases(claims: bool, cases: tuple[Path, ...], as_json: bool) -> int:
     """
     from suite.catalogue import Listing, catalogued
     from suite.report.cases.listing import case_lines, claim_lines
+    from suite.report.escape import as_json as in_json
 
     listing = Listing.CLAIMS if claims else Listing.CASES
     rows = catalogued(listing, roots_of(cases), lambda: _rows(cases, claims=claims))
     if as_json:
-        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        click.echo(in_json(rows))
     else:
         for line in (claim_lines if claims else case_lines)(rows):
             click.echo(line)
@@ -81,7 +81,7 @@ def table(runs: tuple[Path, ...], scaling: bool, form: str, out: Path | None, as
     if as_json:
         text = tables.json_text(rows)
     elif form == "csv":
-        text = rows.to_csv(index=False).rstrip("\n")
+        text = tables.as_csv(rows).rstrip("\n")
     else:
         text = tables.as_markdown(rows, kind.COLUMNS, kind.WORDS)
     if out is None:

@@ -16,8 +16,10 @@ import pandas as pd
 from suite.errors import SuiteError, raise_all
 from suite.machine import Machine, differences
 from suite.records.atomic import append_text, cut_to_whole_rows, reading, replace_text, sweep, writing
+from suite.records.lawful import unlawful_machine, unlawful_manifest
 from suite.records.lock import only_writer
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, read_json, write_json
+from suite.records.own import check_own, stands
 from suite.records.read import read_table
 from suite.records.schema import (
     AGAIN,
@@ -81,6 +83,7 @@ class Recorder:
         recorder = object.__new__(cls)
         recorder.folder, recorder.manifest = folder, replace(begun, complete=False)
         for table in TABLES:
+            check_own(folder / table.file)
             cut_to_whole_rows(folder / table.file)
         recorder.done = recorder._drop_halves()
         return recorder
@@ -244,13 +247,14 @@ def read_run(folder: Path) -> RunRecord:
         probes=read_table(folder / PROBES.file, PROBES),
         graphs=read_table(folder / GRAPHS.file, GRAPHS),
         first=read_table(folder / FIRST.file, FIRST) if manifest.accepted else FIRST.empty,
-        again=read_table(folder / AGAIN.file, AGAIN) if (folder / AGAIN.file).exists() else AGAIN.empty,
+        again=read_table(folder / AGAIN.file, AGAIN) if stands(folder / AGAIN.file) else AGAIN.empty,
     )
 
 
 def _manifest(folder: Path) -> Manifest:
     """Read what a run set out to do, which must declare every case that it planned to train."""
     manifest = read_json(folder / MANIFEST_FILE, Manifest)
+    raise_all(f"{folder / MANIFEST_FILE}: {fault}" for fault in unlawful_manifest(manifest))
     for case in sorted({cell.case for cell in manifest.cells} - {case.name for case in manifest.cases}):
         raise SuiteError(f"{folder / MANIFEST_FILE}: cases: {case} is missing, which cells plan for")
     return manifest
@@ -259,6 +263,7 @@ def _manifest(folder: Path) -> Manifest:
 def _machine(folder: Path, manifest: Manifest) -> Machine:
     """Read the machine of a run, which must know every device that the run planned to train on."""
     machine = read_json(folder / MACHINE_FILE, Machine)
+    raise_all(f"{folder / MACHINE_FILE}: {fault}" for fault in unlawful_machine(machine))
     for device in sorted({cell.device for cell in manifest.cells} - set(machine.devices)):
         raise SuiteError(f"{folder / MACHINE_FILE}: devices: {device} is missing, which {MANIFEST_FILE} plans for")
     return machine
@@ -302,4 +307,4 @@ def read_verdicts(folder: Path) -> pd.DataFrame:
         SuiteError: if the file is damaged.
     """
     file = folder / VERDICTS.file
-    return read_table(file, VERDICTS) if file.exists() else VERDICTS.empty
+    return read_table(file, VERDICTS) if stands(file) else VERDICTS.empty

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from suite.errors import SuiteError
 from suite.machine import Machine
-from suite.records.atomic import reading, replace_text
+from suite.records.atomic import replace_text
+from suite.records.own import read_own
 from suite.records.schema import SCHEMA_VERSION
 from suite.trial import Manifest
 
 MANIFEST_FILE = "run.json"
 MACHINE_FILE = "machine.json"
+
+MOST_BYTES = 2**25
+"""Of a file of JSON; a run of the documented cases takes 130 kB."""
+MOST_FAULTS = 20
+"""Faults of one file that are told."""
 
 Record = TypeVar("Record", Manifest, Machine)
 
@@ -37,17 +46,52 @@ def read_json(file: Path, kind: type[Record]) -> Record:
         SuiteError: if the file is missing, no JSON, of another schema version, or would not be
             written again as it stands.
     """
-    try:
-        with reading(file):
-            found = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise SuiteError(f"{file}: is no JSON: {error}") from error
+    found = _loaded(file)
     if not isinstance(found, dict) or "schema" not in found:
         raise SuiteError(f"{file}: names no schema version; is it a run's?")
-    if found["schema"] != SCHEMA_VERSION:
+    if repr(found["schema"]) != repr(SCHEMA_VERSION):
         told = f"{file}: has schema version {found['schema']!r}"
         raise SuiteError(f"{told}; this suite reads version {SCHEMA_VERSION} only")
     return _validated(file, kind, found)
+
+
+def _loaded(file: Path) -> Any:
+    """Return what a file of JSON says, if it says each thing once, in texts that can be written again."""
+    data = read_own(file)
+    if len(data) > MOST_BYTES:
+        raise SuiteError(f"{file}: is larger than {MOST_BYTES:,} bytes, which no run's is")
+    try:
+        found = json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_no_number)
+        for path in islice(_half_characters(found), 1):
+            raise SuiteError(f"{file}: {_place(path)}: holds half a character (a lone surrogate)")
+    except (ValueError, RecursionError) as error:
+        raise SuiteError(f"{file}: is no JSON: {error}") from error
+    return found
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; one that says a thing twice would be read by one reader so, by another otherwise."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        (name, _), *_ = (Counter(name for name, _ in pairs) - Counter(list(found))).items()
+        raise ValueError(f"{name!r} stands twice in one object")
+    return found
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number of JSON")
+
+
+def _half_characters(value: Any, *path: int | str) -> Iterator[tuple[int | str, ...]]:
+    """Give the paths of texts, or of names, that cannot be encoded."""
+    if isinstance(value, str):
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            yield path
+    elif isinstance(value, dict):
+        yield from (found for name, part in value.items() for found in _half_characters(part, *path, name))
+        yield from (found for name in value for found in _half_characters(name, *path, name))
+    elif isinstance(value, list):
+        yield from (found for place, part in enumerate(value) for found in _half_characters(part, *path, place))
 
 
 def _validated(file: Path, kind: type[Record], found: dict[str, Any]) -> Record:
@@ -55,23 +99,44 @@ def _validated(file: Path, kind: type[Record], found: dict[str, Any]) -> Record:
     try:
         record: Record = TypeAdapter(kind).validate_python(body)
     except ValidationError as error:
-        raise SuiteError(*(f"{file}: {_place(e['loc'])}: {e['msg']}" for e in error.errors())) from error
+        raise SuiteError(*_told(file, error)) from error
     again = _plain(record)
-    if again != found:
-        raise SuiteError(f"{file}: {_difference(found, again)}: is not what this suite writes")
+    if _exactly(again) != _exactly(found):
+        raise SuiteError(f"{file}: {_place(tuple(_difference(found, again)))}: is not what this suite writes")
     return record
 
 
+def _told(file: Path, error: ValidationError) -> Iterator[str]:
+    """Give the first faults of a file, each with its path, and say how many more there are."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    yield from (f"{file}: {_place(fault['loc'])}: {fault['msg']}" for fault in faults[:MOST_FAULTS])
+    if len(faults) > MOST_FAULTS:
+        yield f"{file}: and {len(faults) - MOST_FAULTS} more faults"
+
+
+def _exactly(value: Any) -> str:
+    """Return a JSON value as text: 2, 2.0 and true are equal to Python, and so are 0.0 and -0.0, but not here."""
+    return json.dumps(value, sort_keys=True)
+
+
 def _place(location: tuple[int | str, ...]) -> str:
-    return ".".join(map(str, location)) or "top"
+    """Return where in a file something stands; names that anyone may have given stay in the line."""
+    return ".".join(f"{part}" if f"{part}".isprintable() else ascii(part) for part in location) or "top"
 
 
-def _difference(found: Any, again: Any) -> str:
-    """Return the path of the first place where two JSON values differ."""
+def _difference(found: Any, again: Any) -> Iterator[int | str]:
+    """Give the path of the first place where two JSON values differ."""
+    places: Sequence[tuple[int | str, Any, Any]] = []
     if isinstance(found, dict) and isinstance(again, dict):
-        for name in dict.fromkeys([*found, *again]):
-            if name not in found or name not in again:
-                return str(name)
-            if found[name] != again[name]:
-                return f"{name}.{_difference(found[name], again[name])}".rstrip(".")
-    return ""
+        missing = next((name for name in (*found, *again) if name not in found or name not in again), None)
+        if missing is not None:
+            yield missing
+            return
+        places = [(name, found[name], again[name]) for name in found]
+    elif isinstance(found, list) and isinstance(again, list) and len(found) == len(again):
+        places = [(place, *pair) for place, pair in enumerate(zip(found, again, strict=True))]
+    for place, one, other in places:
+        if _exactly(one) != _exactly(other):
+            yield place
+            yield from _difference(one, other)
+            return

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from suite.errors import SuiteError
-from suite.records.atomic import reading
+from suite.records.own import read_own
 from suite.records.quick import read_plainly
 from suite.records.schema import DIGEST, FLOAT, SCHEMA_VERSION, SEED, TEXT, WHOLE, Table, check
 
@@ -76,8 +76,7 @@ def read_table(file: Path, table: Table) -> pd.DataFrame:
         SuiteError: naming file, row and column, if it is missing, cut off, of another schema
             version, or holds something else than its columns promise.
     """
-    with reading(file):
-        text = _Text(file, file.read_bytes())
+    text = _Text(file, read_own(file))
     rows = read_plainly(text.data, table)
     return check(_read_with_care(text, table) if rows is None else rows, table, file)
 

@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 MARKDOWN_SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\`*[]<>|#&~"})
 EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 """An underscore that could begin or end emphasis; one inside a word cannot."""
 
+OLD_COMMAND, COMMAND = "##[", "::"
+"""What begins a command to GitHub's runners: in any place of a line, and after the blanks before it."""
+LINE_OF_ITS_OWN = re.compile(r"(?<!\S)::\S*|\S{16,}")
+"""A word that begins a command, or that is so long that it may be broken where one begins."""
+FORMULA = ("=", "+", "-", "@")
+"""What makes spreadsheets take a field for a formula, which they evaluate."""
+
 
 def plain(text: str) -> str:
-    """Return text without control characters, so that nothing read from a file can steer a terminal."""
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+    """Return text without control characters, so that nothing read from a file can steer a terminal, or a runner."""
+    shown = text if text.isprintable() else "".join(map(_named, text))
+    shown = shown.replace(OLD_COMMAND, r"\x23#[")
+    if COMMAND not in shown:
+        return shown
+    return LINE_OF_ITS_OWN.sub(lambda word: word[0].replace(COMMAND, r"\x3a:"), shown)
+
+
+def _named(char: str) -> str:
+    return char if char.isprintable() else f"\\x{ord(char):02x}"
 
 
 def markdown(text: str) -> str:
     """Return text that Markdown shows as it stands: without markup, in one cell of a table."""
     return EDGE_UNDERSCORE.sub(r"\\_", plain(text).translate(MARKDOWN_SPECIAL))
+
+
+def spreadsheet(text: str) -> str:
+    """Return text that a spreadsheet shows as it stands: an apostrophe before what it would take for a formula."""
+    shown = plain(text)
+    return f"'{shown}" if shown.lstrip().startswith(FORMULA) else shown
+
+
+def as_json(value: object) -> str:
+    """Return a value as JSON in plain characters only: any other stands there by its number.
+
+    Raises:
+        ValueError: if it holds a number that is not finite.
+    """
+    text = json.dumps(value, indent=1, allow_nan=False)
+    return text.replace("\x7f", r"\u007f").replace(OLD_COMMAND, r"\u0023#[")

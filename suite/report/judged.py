@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path, PurePath
 
 from suite.discover import DOCUMENTED, case_files, documented
@@ -13,6 +15,8 @@ from suite.trial import DeclaredCase, RunRecord
 
 CHECKOUT_CASES = "cases"
 """Folder of the documented cases in a checkout of the suite."""
+MOST_FILES = 20_000
+"""Files and folders in a folder of cases, beyond which they are not looked through for the places of cases."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +47,37 @@ def place_of(case: DeclaredCase, files: Mapping[tuple[str, ...], str]) -> tuple[
 
 
 def _case_files(roots: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Give each file in the folders of cases, by its folder's name and its own; the first folder's come last."""
+    """Give each file in the folders of cases, by its folder's name and its own; the first folder's come last.
+
+    What a run says of its folders may be anything: none is looked through but the documented one and those below the
+    working folder, none further than :data:`MOST_FILES`, and no file is opened.
+    """
     for root in reversed(roots):
-        folder, shown = (documented(), Path(CHECKOUT_CASES)) if root == DOCUMENTED else (Path(root), Path(root))
-        for file in case_files(folder):
-            yield file.resolve().parts[-2:], from_here(shown / file.relative_to(folder))
+        if root == DOCUMENTED:
+            yield from _named(case_files(documented()), documented(), Path(CHECKOUT_CASES))
+        elif _below_here(Path(root)):
+            yield from _named(_some_case_files(Path(root)), Path(root), Path(root))
+
+
+def _named(files: Iterable[Path], folder: Path, shown: Path) -> Iterator[tuple[tuple[str, ...], str]]:
+    for file in files:
+        yield file.resolve().parts[-2:], from_here(shown / file.relative_to(folder))
+
+
+def _below_here(folder: Path) -> bool:
+    """Tell whether a folder, or a file, lies in the working folder, or is it."""
+    try:
+        return folder.resolve().is_relative_to(Path.cwd().resolve())
+    except (OSError, ValueError, RuntimeError):  # too long a name, a null in it, or links in a circle
+        return False
+
+
+def _some_case_files(folder: Path) -> list[Path]:
+    """Return the case files of a folder; none, if it holds very many files of all kinds."""
+    if folder.is_file():
+        return [folder]
+    seen = (name for _, folders, files in os.walk(folder) for name in (*folders, *files))
+    return [] if any(True for _ in islice(seen, MOST_FILES, None)) else case_files(folder)
 
 
 def from_here(file: Path) -> str:

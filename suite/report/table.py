@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from suite.judge import Outcome
 from suite.judge.beside import EXACT, Side, judge_beside
 from suite.judge.judge import FALSE_ALARMS
 from suite.report.cells import Cell, cells_of
-from suite.report.escape import markdown
+from suite.report.escape import as_json, markdown, spreadsheet
 from suite.report.judged import JudgedRun
 from suite.trial import RunRecord
 
@@ -130,6 +129,11 @@ def as_markdown(table: pd.DataFrame, headers: Mapping[str, str] = COLUMNS, words
     )
 
 
+def as_csv(table: pd.DataFrame) -> str:
+    """Return a table as CSV, figures in full; no word in it is a formula to a spreadsheet."""
+    return table.map(lambda value: spreadsheet(value) if isinstance(value, str) else value).to_csv(index=False)
+
+
 def in_words(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table's fields as they are shown, figures to four digits; what compares devices only where it does."""
     silent = [name for name in BETWEEN_DEVICES if name in table and table[name].isna().all()]
@@ -145,7 +149,7 @@ def _shown(value: Any) -> str:
 def json_text(table: pd.DataFrame) -> str:
     """Return the table as a JSON array of objects: figures in full, null where there is none, infinity as text."""
     rows = [{name: _in_json(value) for name, value in row.items()} for row in table.astype(object).to_dict("records")]
-    return json.dumps(rows, indent=1, allow_nan=False)
+    return as_json(rows)
 
 
 def _in_json(value: Any) -> Any:

@@ -15,7 +15,7 @@ from tabulate import tabulate
 from suite.judge import Outcome
 from suite.report.cases.portrait import Portrait
 from suite.report.cases.remember import Remembered
-from suite.report.escape import plain
+from suite.report.escape import as_json, plain
 from suite.report.table import json_text
 
 LEAST_WIDTH = 40
@@ -106,4 +106,4 @@ def portrait_json(portrait: Portrait, records: Sequence[Remembered]) -> str:
     for row, record in zip(kept, records, strict=True):
         cells = json.loads(json_text(record.points[[*CELL, *FIGURES]]))
         row["cells"] = [cell | {"verdicts": verdicts_of(record, cell)} for cell in cells]
-    return json.dumps({**asdict(portrait), "records": kept}, indent=1, ensure_ascii=False)
+    return as_json({**asdict(portrait), "records": kept})

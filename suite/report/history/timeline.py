@@ -10,7 +10,7 @@ from textwrap import wrap
 import pandas as pd
 from tabulate import tabulate
 
-from suite.report.escape import plain
+from suite.report.escape import as_json, plain
 from suite.report.history.series import FEWEST, FIGURES, Change, as_rows, cells_of, changes_of
 from suite.report.table import json_text
 
@@ -99,4 +99,4 @@ def history_json(history: pd.DataFrame) -> str:
     }
     for row, change in zip(whole["changes"], changes, strict=True):
         row["also"] = list(change.also)
-    return json.dumps(whole, indent=1, ensure_ascii=False)
+    return as_json(whole)

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from suite.judge import Outcome, exit_code
 from suite.records.atomic import replace_text
 from suite.report import scaling as growth
 from suite.report import table
 from suite.report.cells import Cell
+from suite.report.escape import plain
 from suite.report.judged import JudgedRun
 from suite.report.page.figures import figures_of, growth_of
 from suite.report.page.network import RADIUS, drawing_of
@@ -47,6 +49,7 @@ def page_of(judged: Sequence[JudgedRun]) -> str:
     environment = Environment(
         loader=PackageLoader("suite.report.page"),
         autoescape=True,
+        finalize=harmless,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -71,6 +74,11 @@ def page_of(judged: Sequence[JudgedRun]) -> str:
         figures=list(growth_of(growth.rows_of([side.run for side in judged]))),
         choices=choices(cases, columns),
     )
+
+
+def harmless(value: object) -> object:
+    """Return what the page shows in the place of a value: text without what would turn its direction, or be hidden."""
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def write_page(file: Path, judged: Sequence[JudgedRun]) -> None:

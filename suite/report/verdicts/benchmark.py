@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,7 +11,7 @@ import pandas as pd
 from suite.judge.statistics import median_interval
 from suite.plan import EAGER
 from suite.report.cells import microseconds_a_step
-from suite.report.escape import plain
+from suite.report.escape import as_json, plain
 from suite.report.judged import JudgedRun
 from suite.report.table import rows_of
 from suite.trial import RunRecord
@@ -28,7 +27,7 @@ def benchmark_json(judged: JudgedRun) -> str:
 
     What is no finite number has no row, since the tool would take it for the best of all.
     """
-    return json.dumps(list(_rows(judged.run)), indent=1, ensure_ascii=False, allow_nan=False)
+    return as_json(list(_rows(judged.run)))
 
 
 def _rows(run: RunRecord) -> Iterator[Row]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from suite.errors import SuiteError, raise_all
 from suite.judge import Verdict, exit_code
+from suite.report.escape import as_json
 from suite.report.judged import JudgedRun
 from suite.report.verdicts.benchmark import benchmark_json
 from suite.report.verdicts.junit import junit_xml
@@ -20,7 +20,7 @@ def verdict_json(verdicts: Sequence[Verdict], *, strict: bool = False) -> str:
         {**verdict.row(), "findings": [{"verdict": f.outcome.word, "sentence": f.sentence} for f in verdict.findings]}
         for verdict in verdicts
     ]
-    return json.dumps({"exit_code": exit_code(verdicts, strict=strict), "verdicts": rows}, indent=1)
+    return as_json({"exit_code": exit_code(verdicts, strict=strict), "verdicts": rows})
 
 
 WRITERS: dict[str, Callable[[JudgedRun], str]] = {

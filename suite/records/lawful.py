@@ -1,0 +1,111 @@
+"""What must hold of a run's manifest and machine beyond the kinds of their values, since anyone may have written them.
+
+What passes here can be planned with, drawn, counted and named after: a device's name becomes that of a folder.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from pathlib import PurePosixPath
+
+from suite.expect import Clause
+from suite.machine import Machine
+from suite.plan import DTYPES, MODES, SEED_LIMIT
+from suite.trial import DeclaredCase, Manifest, PlannedCell
+
+DEVICE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}(:[0-9]{1,4})?")
+"""How torch calls a device."""
+MOST_THREADS = 2**16
+MOST_STEPS = 2**53
+"""Of whole numbers that a float holds exactly."""
+
+
+def unlawful_manifest(manifest: Manifest) -> Iterator[str]:
+    """Give what cannot be so in a manifest, each fault after its path."""
+    for place, case in enumerate(manifest.cases):
+        yield from _at(f"cases.{place}", _of_case(case))
+    for place, cell in enumerate(manifest.cells):
+        yield from _at(f"cells.{place}", _of_cell(cell))
+    yield from _twice("cases", [case.name for case in manifest.cases])
+    yield from _twice("cells", [f"{c.case}[{c.device}-{c.dtype}] ({c.mode})" for c in manifest.cells])
+
+
+def unlawful_machine(machine: Machine) -> Iterator[str]:
+    """Give what cannot be so on a machine, each fault after its path."""
+    yield from _within("cores", machine.cores, 1, MOST_THREADS)
+    yield from _within("settings.threads", machine.settings.threads, 1, MOST_THREADS)
+    for name, device in machine.devices.items():
+        yield from _device(f"devices.{name}", name)
+        if device.name != name:
+            yield f"devices.{name}.name: found {device.name!r}, expected {name!r}"
+
+
+def _of_case(case: DeclaredCase) -> Iterator[str]:
+    if not case.name:
+        yield "name: found '', expected some text"
+    yield from _within("steps", case.steps, 1, MOST_STEPS)
+    yield from _within("line", case.line, 1, MOST_STEPS)
+    source = PurePosixPath(case.source)
+    if source.is_absolute() or len(source.parts) > 2 or ".." in source.parts or "\0" in case.source:
+        yield f"source: found {case.source!r}, expected a folder's name and a file's"
+    for place, clause in enumerate(case.clauses):
+        yield from _at(f"clauses.{place}", _of_clause(clause))
+    for place, layer in enumerate(case.sketch.layers):
+        yield from _within(f"sketch.layers.{place}.inputs", layer.inputs, 0, MOST_STEPS)
+        yield from _within(f"sketch.layers.{place}.outputs", layer.outputs, 0, MOST_STEPS)
+
+
+def _of_clause(clause: Clause) -> Iterator[str]:
+    if (clause.summary == "quantile") != (clause.quantile is not None):
+        yield f"quantile: found {clause.quantile}, which does not go with summary {clause.summary}"
+    if (clause.summary == "share") != (clause.share is not None):
+        yield f"share: found {clause.share}, which does not go with summary {clause.summary}"
+    if clause.quantile is not None and not 0.0 <= clause.quantile <= 1.0:
+        yield f"quantile: found {clause.quantile}, expected 0 to 1"
+    if clause.share is not None and not _rising(0.0, *clause.share, 1.0):
+        yield f"share: found {clause.share}, expected two numbers from 0 to 1, the lower one first"
+    for dtype, (low, high) in clause.bounds.items():
+        if not low or len(low) != len(high) or not all(map(_rising, low, high)):
+            yield f"bounds.{dtype}: expected as many lowest values as highest ones, none above its highest"
+
+
+def _rising(*numbers: float) -> bool:
+    return not any(map(math.isnan, numbers)) and all(low <= high for low, high in pairwise(numbers))
+
+
+def _of_cell(cell: PlannedCell) -> Iterator[str]:
+    yield from _device("device", cell.device)
+    if cell.dtype not in DTYPES:
+        yield f"dtype: found {cell.dtype!r}, expected one of {', '.join(DTYPES)}"
+    if cell.mode not in MODES:
+        yield f"mode: found {cell.mode!r}, expected one of {', '.join(MODES)}"
+    yield from _within("first_seed", cell.first_seed, 0, SEED_LIMIT - 1)
+    yield from _within("seeds", cell.seeds, 1, SEED_LIMIT - cell.first_seed)
+
+
+def _device(path: str, name: str) -> Iterator[str]:
+    if DEVICE.fullmatch(name) is None:
+        yield f"{path}: found {name!r}, expected a device as torch calls it, as cpu or cuda:0"
+
+
+def _within(path: str, number: int, least: int, most: int) -> Iterator[str]:
+    if not least <= number <= most:
+        yield f"{path}: found {_short(number)}, expected {least} to {most}"
+
+
+def _short(number: int) -> str:
+    return f"{number}" if abs(number) < 10**30 else "a number of more than thirty digits"
+
+
+def _twice(path: str, names: Iterable[str]) -> Iterator[str]:
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield f"{path}: {name!r} stands there {count} times"
+
+
+def _at(path: str, faults: Iterable[str]) -> Iterator[str]:
+    yield from (f"{path}.{fault}" for fault in faults)

@@ -1,0 +1,47 @@
+"""Reading the files of a run folder, which anyone may have made: a link, a pipe or a device is not followed."""
+
+from __future__ import annotations
+
+import os
+from io import FileIO
+from pathlib import Path
+from stat import S_ISREG
+
+from suite.errors import SuiteError
+from suite.records.atomic import reading
+
+CAUTIOUS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+"""A pipe that nobody writes to is opened at once, and a link not at all."""
+
+
+def read_own(file: Path) -> bytes:
+    """Return the bytes of a file that lies in its folder itself.
+
+    Raises:
+        SuiteError: if it is missing, cannot be read, or is a link or no plain file.
+    """
+    check_own(file)
+    with reading(file), FileIO(file, opener=_cautiously) as stream:
+        if not S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise SuiteError(f"{file}: is a pipe or a device; put a plain file there")
+        return stream.readall()
+
+
+def check_own(file: Path) -> None:
+    """Refuse a link, through which something else would be read, or written.
+
+    Raises:
+        SuiteError: if the file is one.
+    """
+    with reading(file):
+        if file.is_symlink():
+            raise SuiteError(f"{file}: is a link, which is not followed; put the file itself there")
+
+
+def _cautiously(file: str, flags: int) -> int:
+    return os.open(file, flags | CAUTIOUS)
+
+
+def stands(file: Path) -> bool:
+    """Tell whether anything lies there, even a link that leads nowhere."""
+    return os.path.lexists(file)
