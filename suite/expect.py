@@ -90,13 +90,13 @@ class Expectation(Expected):
         """Expect it of the ``q``-quantile over seeds, not of every seed; ``q`` from 0 to 1."""
         if not 0 <= q <= 1:
             raise ValueError(f"a quantile lies between 0 and 1, not at {q}")
-        return replace(self, clause=replace(self.clause, summary="quantile", quantile=q))
+        return replace(self, clause=replace(self.clause, summary="quantile", quantile=float(q)))
 
     def share(self, low: float, high: float) -> Expectation:
         """Expect it of a seed with a probability from ``low`` to ``high``, by an exact test."""
         if not 0 <= low <= high <= 1:
             raise ValueError(f"a probability lies between 0 and 1, not between {low} and {high}")
-        return replace(self, clause=replace(self.clause, summary="share", share=(low, high)))
+        return replace(self, clause=replace(self.clause, summary="share", share=(float(low), float(high))))
 
     def shows(self, *claims: str) -> Expectation:
         """Say which of the case's claims this shows, where they are several."""
