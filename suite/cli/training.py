@@ -15,6 +15,8 @@ from suite.cli.judging import print_verdicts
 from suite.errors import SuiteError
 
 if TYPE_CHECKING:
+    from suite.discover import Collection
+    from suite.plan import Plan
     from suite.workflow import Task
 
 
@@ -82,25 +84,19 @@ def _trained(task: Task, *, as_json: bool) -> int:
 
 def _task(
     *,
-    case: Sequence[str],
-    cases: Sequence[Path],
-    seeds: str | None,
-    device: str,
-    dtype: str,
-    mode: str | None,
     engine: str,
-    threads: int,
-    tf32: bool,
     cell_timeout: float | None,
     cell_memory: str | None,
+    threads: int,
+    tf32: bool,
     out: Path | None,
     resume: bool,
+    **planned: Any,
 ) -> Task:
     """Read the options of a run, every fault of theirs at once."""
     from suite.engine import call_workers, parse_engine, tried
     from suite.errors import gather
     from suite.machine import Settings
-    from suite.plan import DTYPES, MODES, make_plan, parse_choice, parse_devices, parse_seeds
     from suite.pool import UNLIMITED, parse_limits
     from suite.train.suited import suited
     from suite.workflow import Task, new_folder
@@ -108,18 +104,11 @@ def _task(
     if resume and out is None:
         raise SuiteError("--resume needs --out, the folder of the run to complete")
     with gather() as reading:
-        chosen_seeds = reading(lambda: None if seeds is None else parse_seeds(seeds))
-        chosen_dtypes = reading(lambda: parse_choice("--dtype", dtype, DTYPES))
-        chosen_modes = reading(lambda: None if mode is None else parse_choice("--mode", mode, MODES))
         chosen_engine = reading(lambda: parse_engine(engine))
         limits = reading(lambda: parse_limits(cell_timeout, cell_memory)) or UNLIMITED
         call_workers(chosen_engine, limits)
-        devices = reading(lambda: parse_devices(device))
-        collection = reading(lambda: collection_of(cases, rehearsed=not limits))
-        selected = reading(lambda: collection.select(case)) if collection else ()
-    plan = make_plan(
-        selected, seeds=chosen_seeds, devices=devices[0], dtypes=chosen_dtypes, modes=chosen_modes, skipped=devices[1]
-    )
+        found = reading(lambda: _planned(**planned, rehearsed=not limits))
+    collection, plan = found
     plan, notes = suited(tried(plan, limits) if limits else plan)
     for note in notes:
         complain(note)
@@ -133,6 +122,31 @@ def _task(
         folder=out or new_folder(),
         resume=resume,
     )
+
+
+def _planned(
+    *,
+    case: Sequence[str],
+    cases: Sequence[Path],
+    seeds: str | None,
+    device: str,
+    dtype: str,
+    mode: str | None,
+    rehearsed: bool,
+) -> tuple[Collection, Plan]:
+    """Find the cases that are asked for, and cross them with seeds, devices, dtypes and modes."""
+    from suite.errors import gather
+    from suite.plan import DTYPES, MODES, make_plan, parse_choice, parse_devices, parse_seeds
+
+    with gather() as reading:
+        chosen_seeds = reading(lambda: None if seeds is None else parse_seeds(seeds))
+        dtypes = reading(lambda: parse_choice("--dtype", dtype, DTYPES))
+        modes = reading(lambda: None if mode is None else parse_choice("--mode", mode, MODES))
+        devices = reading(lambda: parse_devices(device))
+        collection = reading(lambda: collection_of(cases, rehearsed=rehearsed))
+        selected = reading(lambda: collection.select(case)) if collection else ()
+    plan = make_plan(selected, seeds=chosen_seeds, devices=devices[0], dtypes=dtypes, modes=modes, skipped=devices[1])
+    return collection, plan
 
 
 def _progress(task: Task) -> Any:
