@@ -103,4 +103,4 @@ def standing_out(judged: Sequence[JudgedRun]) -> list[Group]:
         for side, names in zip(judged, labels, strict=True)
         for verdict in side.verdicts
     ]
-    return [group for group in grouped(called) if group.first.outcome is not Outcome.PASS]
+    return [group for group in grouped(list(dict.fromkeys(called))) if group.first.outcome is not Outcome.PASS]

@@ -191,6 +191,13 @@ def test_runs_stand_side_by_side(trained: RunRecord) -> None:
     assert "losses agree" in page.text
 
 
+def test_what_is_said_of_all_cells_is_said_once(trained: RunRecord, verdict_of: Callable[..., Verdict]) -> None:
+    """Several runs that lack the same device say so together."""
+    skipped = verdict_of(Outcome.SKIPPED, case="*", device="cuda", dtype="*", mode="*")
+    page = Reader(page_of([JudgedRun(run=trained, verdicts=[skipped]) for _ in range(3)]))
+    assert page.text.count("all cells on cuda") == 1
+
+
 def test_a_page_of_many_cells_is_small() -> None:
     """All documented cases in four dtypes with a hundred seeds stay below 5 MB."""
     baseline = find_baselines(Path(__file__).parents[3] / "results" / "baselines")["cpu"]
