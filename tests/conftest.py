@@ -260,7 +260,7 @@ def invoke(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Call
 # What is killed, crowded and starved.
 
 SERVER = """
-    import json, os, signal, sys
+    import gc, json, os, signal, sys
     from pathlib import Path
 
     from suite.cli import main
@@ -273,6 +273,7 @@ SERVER = """
         main(["run", "relu", "--seeds", "2", "--device", "cpu", "--dtype", "float32", "--out", sys.argv[1]])
     except SystemExit:
         pass
+    gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         place, folder, words = json.loads(line)
@@ -453,16 +454,18 @@ def build():
 CASE ="""
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def mortal(
-    write: Callable[[str, str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
     case_text: str,
     begin: Callable[..., Begun],
     left_by: Callable[[Path], dict[str, object]],
 ) -> Mortal:
     """Return a run that may be killed, and what it leaves undisturbed."""
     text = case_text.replace("steps=3", "steps=30").replace("partial(nn.Linear, 1, 1, bias=False)", "build")
-    home = write("cases/neuron.py", text.replace("from functools", IMPORTS, 1).replace("\nCASE =", HELD)).parents[1]
+    home = tmp_path_factory.mktemp("mortal")
+    (home / "cases").mkdir()
+    (home / "cases/neuron.py").write_text(text.replace("from functools", IMPORTS, 1).replace("\nCASE =", HELD))
     run = Mortal(home=home, start=begin, read=left_by, whole={}, seconds=0.0)
     start = time.monotonic()
     folder, begun = run.begin()
