@@ -13,6 +13,7 @@ from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 from suite.cluster import Cluster
 from suite.draw import draw, generators_kept
@@ -173,17 +174,22 @@ def _in_pool(calls: Iterable[tuple[Callable[..., Any], tuple[Any, ...]]]) -> Ite
     return _answers(pool(delayed(function)(*arguments) for function, arguments in calls))
 
 
-def _answers(answers: Iterator[Any]) -> Iterator[Any]:
-    """Give the answers of worker processes as they come.
+def _answers(answers: Generator[Any, None, None]) -> Iterator[Any]:
+    """Give the answers of worker processes as they come; end what they still do where no more are wanted.
 
     Raises:
         SuiteError: if one of the processes is gone, with which joblib ends the others.
     """
     try:
-        yield from answers
+        for answer in answers:  # noqa: UP028 - "yield from" would close them unguarded
+            yield answer
     except BrokenProcessPool as error:
         lost = "a worker process was lost, killed perhaps or out of memory"
         raise SuiteError(f"--engine processes: {lost}; --resume completes the run") from error
+    finally:
+        with catch_warnings():
+            simplefilter("ignore", UserWarning)  # joblib tells of work that is given up, which is meant
+            answers.close()
 
 
 def nothing_done(_cell: Cell, _seed: int) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import RLock
+
+from torch import hub
 
 from suite.case import Case
 from suite.discover import documented, load
@@ -114,5 +117,17 @@ def _cases(file: Path) -> dict[str, tuple[Case, str]]:
 
 def train_elsewhere(errand: Errand, settings: Settings) -> list[Trial]:
     """Train an errand in the process that it came to; other work runs beside it."""
+    _lock_alone()
     with applied(settings):
         return TRAINERS[errand.mode](errand.cell(), errand.seeds, timed=False)
+
+
+@cache
+def _lock_alone() -> None:
+    """Give tqdm, which torch.fx calls, a lock of this process alone.
+
+    Its own is shared by processes: a worker that is ended leaves it behind, and Python complains of that on stderr.
+    """
+    set_lock = getattr(vars(hub).get("tqdm"), "set_lock", None)
+    if set_lock is not None:
+        set_lock(RLock())

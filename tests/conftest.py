@@ -431,9 +431,8 @@ class Mortal:
             rows: Any = self.read(folder)["trials.csv"]
             wanted: Any = self.whole["trials.csv"]
             assert all(row in wanted for row in rows)
-        words = [*self.words, "--out", folder.name, *(["--resume"] if begun else [])]
-        code, told = self.start(self.home, *words).wait()
-        assert (code, told) == (0, "")
+        resume = ["--resume"] if begun else []
+        assert self.start(self.home, *self.words, "--out", folder, *resume).wait() == (0, "")
         assert self.read(folder) == self.whole
 
 

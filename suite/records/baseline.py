@@ -22,7 +22,6 @@ from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, write_json
 from suite.records.schema import CELL, FIRST
 from suite.trial import Acceptance, Manifest, RunRecord, device_type
 
-
 PATIENCE_SECONDS = 60.0
 """How long accepting waits for another to have done so."""
 
