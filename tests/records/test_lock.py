@@ -52,15 +52,13 @@ def test_who_holds_the_lock_is_told(tmp_path: Path) -> None:
     """The line names the folder, the process, its owner and machine, since when, and what to do."""
     with held(tmp_path) as process:
         who = f"process {process.pid} of {getpass.getuser()} on {platform.node()}, since "
-        told = (
-            rf"{tmp_path}: {who}\d{{4}}-\S+\+00:00 is writing there; wait until it has ended, or end it, and try again"
-        )
-        assert re.fullmatch(told, refused(tmp_path))
+        told = rf"{tmp_path}: {who}\d{{4}}-\S+\+00:00 is writing there; "
+        assert re.fullmatch(f"{told}wait until it has ended, or end it, and try again", refused(tmp_path))
 
 
 @pytest.mark.parametrize("said", ["", None, "x" * 1000, b"\xff"])
 def test_a_holder_that_says_nothing_is_told_too(tmp_path: Path, said: str | bytes | None) -> None:
-    """Whoever has not said yet who holds the lock, or said nonsense, keeps others out all the same, in one short line."""
+    """Whoever has not said yet who it is, or said nonsense, keeps others out all the same, in one short line."""
     with held(tmp_path):
         (tmp_path / HOLDER_FILE).unlink()
         if said is not None:
