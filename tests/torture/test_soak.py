@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +10,14 @@ import pytest
 pytestmark = pytest.mark.torture
 
 
-def test_an_hour_of_small_runs(soak: Callable[..., Any], pytestconfig: pytest.Config, tally: Callable[[str], Any]) -> None:
-    """Training, recording, judging, accepting and drawing, over and over, for as long as was asked for."""
+def test_small_runs_over_and_over(
+    soak: Callable[[float], Any], tally: Callable[[str], Any], pytestconfig: pytest.Config
+) -> None:
+    """Training, recording, judging, accepting and drawing, for as long as was asked for."""
     minutes = float(pytestconfig.getoption("--soak-minutes", default=5.0))
-    counted = tally(f"growth over {minutes:g} minutes of small runs")
+    counted = tally(f"no growth over {minutes:g} minutes of small runs")
+    soaked = soak(60 * minutes)
     with counted.one_try():
-        found = soak(60 * minutes)
-        print(found)
-        found.check()
+        soaked.check()
+    print("MiB after each round:", *(f"{held / 2**20:.0f}" for held in soaked.memory))
     assert not counted.losses
