@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -260,7 +263,7 @@ def invoke(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Call
 # What is killed, crowded and starved.
 
 SERVER = """
-    import json, os, signal, sys
+    import gc, json, os, signal, sys
     from pathlib import Path
 
     from suite.cli import main
@@ -273,6 +276,7 @@ SERVER = """
         main(["run", "relu", "--seeds", "2", "--device", "cpu", "--dtype", "float32", "--out", sys.argv[1]])
     except SystemExit:
         pass
+    gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         place, folder, words = json.loads(line)
@@ -313,7 +317,8 @@ class Begun:
         """Return the numbers of its worker processes, oldest first."""
         with suppress(PsutilError):  # it has just ended
             children = Process(self.pid).children(recursive=True)
-            return [child.pid for child in children if "popen_loky" in " ".join(child.cmdline())]
+            servers = [child.pid for child in children if "forkserver" in " ".join(child.cmdline())]
+            return [child.pid for child in children if child.ppid() in servers]
         return []
 
     def ended(self) -> bool:
@@ -430,9 +435,8 @@ class Mortal:
             rows: Any = self.read(folder)["trials.csv"]
             wanted: Any = self.whole["trials.csv"]
             assert all(row in wanted for row in rows)
-        words = [*self.words, "--out", folder.name, *(["--resume"] if begun else [])]
-        code, told = self.start(self.home, *words).wait()
-        assert (code, told) == (0, "")
+        resume = ["--resume"] if begun else []
+        assert self.start(self.home, *self.words, "--out", folder, *resume).wait() == (0, "")
         assert self.read(folder) == self.whole
 
 
@@ -453,18 +457,75 @@ def build():
 CASE ="""
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def mortal(
-    write: Callable[[str, str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
     case_text: str,
     begin: Callable[..., Begun],
     left_by: Callable[[Path], dict[str, object]],
 ) -> Mortal:
     """Return a run that may be killed, and what it leaves undisturbed."""
     text = case_text.replace("steps=3", "steps=30").replace("partial(nn.Linear, 1, 1, bias=False)", "build")
-    home = write("cases/neuron.py", text.replace("from functools", IMPORTS, 1).replace("\nCASE =", HELD)).parents[1]
+    home = tmp_path_factory.mktemp("mortal")
+    (home / "cases").mkdir()
+    (home / "cases/neuron.py").write_text(text.replace("from functools", IMPORTS, 1).replace("\nCASE =", HELD))
     run = Mortal(home=home, start=begin, read=left_by, whole={}, seconds=0.0)
     start = time.monotonic()
     folder, begun = run.begin()
     assert begun.wait() == (0, "")
     return replace(run, whole=left_by(folder), seconds=time.monotonic() - start)
+
+
+# What is repeated for long.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Soaked:
+    """What one process held after each of many rounds of the same work."""
+
+    memory: Sequence[float]
+    """Bytes that are resident."""
+    files: Sequence[int]
+    threads: Sequence[int]
+
+    def check(self) -> None:
+        """Assert that once it is warm, nothing grows: no file, no thread, and no memory beyond what comes and goes."""
+        warm = len(self.memory) // 2
+        assert max(self.files[warm:]) <= max(self.files[:warm])
+        assert max(self.threads[warm:]) <= max(self.threads[:warm])
+        third, last = np.array_split(np.array(self.memory[warm:]), 2)
+        assert np.median(last) - np.median(third) <= max(GROWTH, np.ptp(third))
+
+
+GROWTH = 16 * 2**20
+"""Bytes between the third and the last quarter of the rounds that an allocator may take of its own accord."""
+
+
+@pytest.fixture
+def soak(mortal: Mortal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], Soaked]:
+    """Train, judge, compare, accept and draw small runs in this process for so many seconds, and at least 8 times."""
+
+    def call(*words: str) -> None:
+        done = CliRunner().invoke(main, list(words), prog_name="suite", catch_exceptions=False)
+        assert done.exit_code in {0, 1, 3}, done.output  # times of so small a run are no matter here
+
+    def rounds() -> None:
+        call("run", "--cases", "cases", "--device", "cpu", "--dtype", "float64", "--seeds", "8", "--out", "run")
+        call("accept", "run", "--reason", "once more")
+        call("compare", "run", "--report", "verdicts.md")
+        call("report", "run")
+        shutil.rmtree("run")
+        gc.collect()
+
+    def repeat(seconds: float) -> Soaked:
+        me, held = Process(), list[tuple[float, int, int]]()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end or len(held) < 8:
+            rounds()
+            held.append((me.memory_info().rss, me.num_fds(), me.num_threads()))
+        memory, files, threads = zip(*held, strict=True)
+        return Soaked(memory=memory, files=files, threads=threads)
+
+    shutil.copytree(mortal.home / "cases", tmp_path / "cases")
+    monkeypatch.chdir(tmp_path)
+    return repeat

@@ -31,6 +31,7 @@ def only_writer(folder: Path, *, patience: float) -> Iterator[None]:
     """
     lock = FileLock(folder / LOCK_FILE)
     with writing(folder):
+        folder.stat()  # where there is none, FileLock would make one
         try:
             lock.acquire(timeout=patience)
         except Timeout as error:

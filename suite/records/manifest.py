@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from suite.errors import SuiteError
 from suite.machine import Machine
@@ -31,8 +31,16 @@ Record = TypeVar("Record", Manifest, Machine)
 
 
 def write_json(file: Path, record: Manifest | Machine) -> None:
-    """Write a record as JSON, whole or not at all; infinities become the text "Infinity"."""
-    replace_text(file, json.dumps(_plain(record), indent=1, ensure_ascii=False) + "\n")
+    """Write a record as JSON, whole or not at all; infinities become the text "Infinity".
+
+    Raises:
+        SuiteError: if the folder cannot be written, or something is named in it that is no UTF-8, as a folder may be.
+    """
+    try:
+        plain = _plain(record)
+    except PydanticSerializationError as error:
+        raise SuiteError(f"{file}: cannot be written: a folder's name in it is no UTF-8; give it another") from error
+    replace_text(file, json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
 
 
 def _plain(record: Manifest | Machine) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import resource
 import shlex
 import signal
 from random import Random
@@ -11,13 +13,10 @@ from typing import Any
 import pytest
 from psutil import pid_exists
 
+from suite.records import find_baselines, read_run
+
 Mortal = Any
 """A run that may be killed, as the fixture of that name makes it."""
-
-LOST = (
-    "suite: --engine processes: a worker process was lost, killed perhaps or out of memory; "
-    "--resume completes the run\n"
-)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
@@ -44,9 +43,63 @@ def test_a_run_that_is_told_to_end_says_how_to_complete_it(mortal: Mortal, numbe
     mortal.check(folder)
 
 
-def test_a_lost_worker_ends_the_run_in_one_line(mortal: Mortal) -> None:
-    """A worker process that is killed leaves neither a traceback nor a run that waits for ever."""
+def test_a_worker_that_is_killed_is_replaced(mortal: Mortal) -> None:
+    """What it was at is trained again by another, and the run is whole, as if nothing had been."""
     with mortal.held() as (folder, begun):
         os.kill(begun.workers()[0], signal.SIGKILL)
-        assert begun.wait() == (2, LOST)
+    assert begun.wait() == (0, "")
+    assert mortal.read(folder) == mortal.whole
+
+
+def test_a_run_that_is_under_way_is_not_resumed(mortal: Mortal) -> None:
+    """A second process that would write to the same folder is told who does already, and changes nothing."""
+    with mortal.held() as (folder, begun):
+        code, told = mortal.start(mortal.home, *mortal.words, "--out", folder.name, "--resume").wait()
+        assert code == 2
+        assert told.startswith(f"suite: {folder.name}: process {begun.pid} of ")
+        assert told.endswith(" is writing there; wait until it has ended, or end it, and try again\n")
+    assert begun.wait() == (0, "")
     mortal.check(folder)
+
+
+def test_a_disk_that_fills_is_told_in_one_line(mortal: Mortal) -> None:
+    """Where the rows of a run find no room, earlier ones stay, and the run is completed once there is some."""
+    folder, begun = mortal.begin()
+    resource.prlimit(begun.pid, resource.RLIMIT_FSIZE, (20_000, 20_000))
+    code, told = begun.wait()
+    assert code == 2
+    assert re.fullmatch(rf"suite: {folder.name}/\w+\.csv: cannot be written: File too large\n", told)
+    assert len(read_run(folder).trials)
+    mortal.check(folder)
+
+
+def test_a_folder_that_is_taken_away_is_told_in_one_line(mortal: Mortal) -> None:
+    """Nothing is begun in its place; put back, it is completed."""
+    with mortal.held() as (folder, begun):
+        aside = folder.rename(folder.with_name("aside"))
+    code, told = begun.wait()
+    assert code == 2
+    assert told == f"suite: {folder.name}/curves.csv: cannot be written: No such file or directory\n"
+    assert not folder.exists()
+    aside.rename(folder)
+    mortal.check(folder)
+
+
+def test_runs_and_acceptances_side_by_side_are_whole(mortal: Mortal) -> None:
+    """Three that begin and are accepted at once have folders of their own, and one of them is the baseline."""
+    begun = [mortal.start(mortal.home, *mortal.words) for _ in range(3)]
+    assert [one.wait() for one in begun] == [(0, "")] * 3
+    kept = sorted((mortal.home / "results" / "runs").iterdir())
+    assert [mortal.read(folder) for folder in kept] == [mortal.whole] * 3
+    accepting = [mortal.start(mortal.home, "accept", folder, "--reason", "crowd") for folder in kept]
+    assert [one.wait() for one in accepting] == [(0, "")] * 3
+    accepted = find_baselines(mortal.home / "results" / "baselines")["cpu"].manifest
+    names = {folder.name for folder in kept}
+    assert accepted.run in names
+    assert accepted.accepted is not None
+    assert accepted.accepted.replaced in names - {accepted.run}
+
+
+def test_many_runs_in_one_process_leave_nothing_behind(soak: Any) -> None:
+    """Repeated, small runs that are accepted, compared and drawn hold no more memory, files or threads."""
+    soak(5.0).check()

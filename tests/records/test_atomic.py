@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suite.errors import SuiteError
-from suite.records.atomic import append_text, cut_to_whole_rows, reading, replace_text, writing
+from suite.records.atomic import append_text, cut_to_whole_rows, reading, replace_text, sweep, writing
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +126,37 @@ def test_a_disk_that_fills_leaves_the_old_content(tmp_path: Path) -> None:
     assert done.stdout == f"{place}: cannot be written: File too large\n" * 2
     assert place.read_text() == "header\n"
     assert list(tmp_path.iterdir()) == [place]
+
+
+def test_rows_that_are_interrupted_are_not_appended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C between two parts of one write leaves none of it."""
+    place = tmp_path / "rows.csv"
+    place.write_text("header\n")
+    parts = iter([3])
+
+    def write_some(handle: int, data: bytes) -> int:
+        for size in parts:
+            return write(handle, bytes(data[:size]))
+        raise KeyboardInterrupt
+
+    write = os.write
+    monkeypatch.setattr(os, "write", write_some)
+    with pytest.raises(KeyboardInterrupt):
+        append_text(place, "1,2,3\n")
+    assert place.read_text() == "header\n"
+
+
+def test_what_a_kill_left_beside_a_file_is_swept_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that was to replace another and never did is taken away; nothing else is."""
+    (tmp_path / "rows.csv").write_text("old")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", lambda *_: pytest.fail("killed"))
+        patch.setattr(Path, "unlink", lambda *_, **__: None)
+        with pytest.raises(pytest.fail.Exception):
+            replace_text(tmp_path / "rows.csv", "new")
+    assert len(list(tmp_path.iterdir())) == 2
+    sweep(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["rows.csv"]
 
 
 def test_a_replacement_that_fails_leaves_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import suite.records.baseline as baseline_module
 from suite.errors import SuiteError
 from suite.machine import Machine
 from suite.plan import Skip
@@ -358,3 +361,83 @@ def test_what_was_not_timed_alone_is_no_first(tmp_path: Path, run_of: Callable[.
     accept(replace(run, trials=untimed), tmp_path, reason=REASON, who="Ada")
     assert not first_seconds(tmp_path)
     assert not len(run.first)
+
+
+def replaced_while_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, replace_it: Callable[[], None], times: int
+) -> list[int]:
+    """Let the baseline be replaced in the middle of reading it, so many times; return a place for each reading."""
+    readings: list[int] = []
+    read = baseline_module.read_run
+
+    def disturbed(place: Path) -> RunRecord:
+        readings.append(len(readings))
+        found = read(place)
+        if len(readings) <= times:
+            with monkeypatch.context() as calm:
+                calm.setattr(baseline_module, "read_run", read)
+                replace_it()
+        return found
+
+    monkeypatch.setattr(baseline_module, "read_run", disturbed)
+    return readings
+
+
+def test_a_baseline_that_is_replaced_while_it_is_read_is_read_again(
+    tmp_path: Path, run_of: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever compares while another accepts sees the old one or the new one, all of it."""
+    accept_as("old", run_of, tmp_path)
+    readings = replaced_while_read(tmp_path, monkeypatch, partial(accept_as, "new", run_of, tmp_path), 2)
+    assert found_in(tmp_path) == ("new", "new")
+    assert len(readings) == 3
+
+
+def test_what_is_missing_while_a_baseline_is_replaced_is_no_fault(
+    tmp_path: Path, run_of: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that went away with the old baseline is looked for in the new one; otherwise it is missing."""
+    accept_as("old", run_of, tmp_path)
+    read, faults = baseline_module.read_run, iter([SuiteError("gone")])
+
+    def gone_once(place: Path) -> RunRecord:
+        for fault in faults:
+            accept_as("new", run_of, tmp_path)
+            raise fault
+        return read(place)
+
+    monkeypatch.setattr(baseline_module, "_present", lambda *_, **__: {})
+    monkeypatch.setattr(baseline_module, "read_run", gone_once)
+    assert found_in(tmp_path)[0] == "new"
+    monkeypatch.setattr(baseline_module, "read_run", lambda _: (_ for _ in ()).throw(SuiteError("gone")))
+    with pytest.raises(SuiteError, match="gone"):
+        find_baselines(tmp_path)
+
+
+def test_baselines_that_are_replaced_without_end_are_given_up(
+    tmp_path: Path, run_of: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading does not go on for ever."""
+    accept_as("old", run_of, tmp_path)
+    monkeypatch.setattr(baseline_module, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(baseline_module, "_glance", lambda _: None)
+    with pytest.raises(SuiteError) as caught:
+        find_baselines(tmp_path)
+    assert caught.value.faults == (f"{tmp_path}: is replaced again and again; try again once that has ended",)
+
+
+def test_one_who_waits_too_long_to_accept_is_told_who_accepts(
+    tmp_path: Path, run_of: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Acceptances wait for each other, but not for ever; the old baseline stays."""
+    accept_as("old", run_of, tmp_path)
+    monkeypatch.setattr(baseline_module, "PATIENCE_SECONDS", 0.05)
+    code = "import sys, time; from pathlib import Path; from suite.records.lock import only_writer\n"
+    code += "with only_writer(Path(sys.argv[1]), patience=0.0): print(flush=True); sys.stdin.read()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], **pipes) as holder:  # type: ignore[call-overload]
+        holder.stdout.readline()
+        with pytest.raises(SuiteError, match=rf"process {holder.pid} of .* is writing there; wait until it has ended"):
+            accept_as("new", run_of, tmp_path)
+        holder.stdin.close()
+    assert found_in(tmp_path) == ("old", "")

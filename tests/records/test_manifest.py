@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -201,6 +202,15 @@ def test_a_manifest_without_what_has_a_default_is_refused(tmp_path: Path, manife
     del content["complete"]
     (tmp_path / "run.json").write_text(json.dumps(content))
     assert refused(tmp_path / "run.json", Manifest) == ["complete: is not what this suite writes"]
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path, manifest: Manifest) -> None:
+    """A folder may have a name that is no UTF-8; no file is written then, and the line says what to do."""
+    with pytest.raises(SuiteError) as caught:
+        write_json(tmp_path / "run.json", replace(manifest, run=os.fsdecode(b"a\xff")))
+    told = f"{tmp_path}/run.json: cannot be written: a folder's name in it is no UTF-8; give it another"
+    assert caught.value.faults == (told,)
+    assert not list(tmp_path.iterdir())
 
 
 def test_every_single_key_counts(tmp_path: Path, machine: Machine) -> None:

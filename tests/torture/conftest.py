@@ -11,6 +11,11 @@ from typing import Any
 import pytest
 from tabulate import tabulate
 
+from suite.errors import SuiteError
+
+SHOWN = 300
+"""Characters of a reason that are told."""
+
 
 @dataclass
 class Tally:
@@ -29,14 +34,14 @@ class Tally:
         self.losses.append(reason)
 
     @contextmanager
-    def try_it(self) -> Iterator[None]:
-        """Count what is done within: survived if it ends, lost if it fails an assertion, which goes on."""
+    def one_try(self) -> Iterator[None]:
+        """Count what is done within: lost if it fails an assertion or a record cannot be read, else survived."""
         try:
             yield
-        except AssertionError as error:
-            self.lost(str(error).strip().partition("\n")[0])
-            raise
-        self.survived()
+        except (AssertionError, SuiteError) as error:
+            self.lost(" ".join(str(error).split())[:SHOWN])
+        else:
+            self.survived()
 
     def row(self) -> dict[str, object]:
         """Return a row of the table."""
