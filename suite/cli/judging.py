@@ -109,9 +109,7 @@ def _steps(judged: JudgedRun, folder: Path, baseline: Path) -> list[Step]:
     )
 
 
-def _timed_again(
-    run: RunRecord, baselines: Mapping[str, RunRecord], folder: Path, roots: Sequence[Path]
-) -> RunRecord:
+def _timed_again(run: RunRecord, baselines: Mapping[str, RunRecord], folder: Path, roots: Sequence[Path]) -> RunRecord:
     """Time once more what looks slower or faster than it should at first sight, and keep that with the run."""
     from suite.judge import Aspect, Outcome, judge
     from suite.records import write_again
@@ -131,9 +129,7 @@ def _timed_again(
 @RUN
 @click.option("--reason", required=True, help="Why this run is to be trusted from now on.")
 @click.option("--who", help="Who accepts it. Default: the login name.")
-@click.option(
-    "--drop", is_flag=True, help="Let cells go that this run lacks, and a baseline that cannot be read."
-)
+@click.option("--drop", is_flag=True, help="Let cells go that this run lacks, and a baseline that cannot be read.")
 @BASELINE
 @verb
 def accept(run: Path, reason: str, who: str | None, drop: bool, baseline: Path) -> int:
