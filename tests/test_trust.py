@@ -270,7 +270,7 @@ def test_timing_again_runs_no_code_that_a_run_names(hostile: Path, invoke: Invok
 
 @pytest.mark.parametrize("device", ["../../outside", "/outside", "..", "", "cpu/../..", "a b", "cpu\n", "c" * 300])
 def test_no_device_names_a_folder(hostile: Path, invoke: Invoke, device: str) -> None:
-    """A baseline's folder is called as its type of device: a name that leads elsewhere is refused, and nothing moved."""
+    """A baseline's folder is called as its type of device: a name that leads elsewhere is refused."""
     (hostile / "outside").mkdir()
     (hostile / "outside/kept").write_text("", encoding="utf-8")
     rewrite(hostile / "run/machine.json", lambda whole: whole.update(devices={device: whole["devices"]["cpu"]}))

@@ -245,7 +245,7 @@ def _dense(column: pd.Series) -> tuple[np.ndarray[Any, np.dtype[Any]], int]:
     if column.dtype == WORD:
         return column.cat.codes.to_numpy(), len(column.cat.categories)
     if column.dtype.kind not in "iu":
-        return pd.factorize(column)[0], column.nunique()
+        return pd.factorize(column, use_na_sentinel=False)[0], column.nunique(dropna=False)
     values = column.to_numpy()
     offsets = values - values.min()
     span = int(values.max()) - int(values.min()) + 1
