@@ -308,7 +308,10 @@ def test_a_run_of_another_machine_is_not_timed_again(accepted: Path, invoke: Inv
     slow = [v for v in judge(run, find_baselines(Path("results/baselines"))) if v.aspect == "time"]
     elsewhere = replace(run, machine=replace(run.machine, cores=99))
     assert timed_again(elsewhere, slow, [Path("cases")]) is elsewhere
-    assert {cell.case.name for cell in planned_again(run, lambda _cell: True, [Path("cases")]).cells} == {"leaky", "neuron"}
+    assert {cell.case.name for cell in planned_again(run, lambda _cell: True, [Path("cases")]).cells} == {
+        "leaky",
+        "neuron",
+    }
     file = Path(neuron.file)
     file.write_text(file.read_text(encoding="utf-8").replace("lr=0.1", "lr=0.2"), encoding="utf-8")
     assert {cell.case.name for cell in planned_again(run, lambda _cell: True, [Path("cases")]).cells} == {"leaky"}

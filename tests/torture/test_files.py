@@ -568,7 +568,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
 def test_a_large_file_takes_little_more_memory_than_it_is_large(
     recorded: Path, tmp_path: Path, tally: Tally, what: str
 ) -> None:
-    """No more than forty times its size and 200 MiB, as a process of its own measures; and no fault quotes all of it."""
+    """No more than forty times its size and 200 MiB, in a process of its own; and no fault quotes all of it."""
     name, make = LARGE[what]
     file = tmp_path / name
     sound = (recorded / "a-run" / name).read_text(encoding="utf-8")
