@@ -105,7 +105,7 @@ def hostile(trained: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def rewrite(file: Path, change: Callable[[dict[str, Any]], None]) -> None:
+def rewrite(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """Change what a JSON file says."""
     whole = json.loads(file.read_text(encoding="utf-8"))
     change(whole)
@@ -274,7 +274,9 @@ def test_no_device_names_a_folder(hostile: Path, invoke: Invoke, device: str) ->
     (hostile / "outside").mkdir()
     (hostile / "outside/kept").write_text("", encoding="utf-8")
     rewrite(hostile / "run/machine.json", lambda whole: whole.update(devices={device: whole["devices"]["cpu"]}))
-    rewrite(hostile / "run/run.json", lambda whole: [cell.update(device=device) for cell in whole["cells"]] and None)
+    rewrite(
+        hostile / "run/run.json", lambda whole: whole.update(cells=[c | {"device": device} for c in whole["cells"]])
+    )
     before = sorted(hostile.rglob("*"))
     done = invoke("accept", "run", "--reason", "x", "--who", "me", "--baseline", "out/a/b", "--drop")
     assert done.exit_code == 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -111,8 +110,7 @@ def _validated(file: Path, kind: type[Record], found: dict[str, Any]) -> Record:
     return record
 
 
-@cache
-def _validator(kind: type[Record]) -> SchemaValidator:
+def _validator(kind: type[Manifest] | type[Machine]) -> SchemaValidator:
     """Return what checks a record, and looks no further into a list than to its first fault: there may be millions."""
     return SchemaValidator(_stopping(TypeAdapter(kind).core_schema))
 

@@ -86,7 +86,12 @@ def test_a_root_leads_nowhere_else(
     monkeypatch.chdir(tmp_path)
     Path("loop").symlink_to("loop")
     looked: list[Path] = []
-    monkeypatch.setattr("suite.report.judged.case_files", lambda folder: looked.append(folder.resolve()) or [])
+
+    def look(folder: Path) -> list[Path]:
+        looked.append(folder.resolve())
+        return []
+
+    monkeypatch.setattr("suite.report.judged.case_files", look)
     run = run_of([trial_of()], roots=(root,))
     assert JudgedRun(run=run).places["neuron"][0] == "cases/guide/neuron.py"
     assert all(folder.is_relative_to(tmp_path) for folder in looked)

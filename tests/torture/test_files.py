@@ -395,12 +395,12 @@ def fault_of_record(file: Path, content: bytes, kind: type[Manifest] | type[Mach
     """Return what is wrong with how a record was read; nothing, if it was read exactly or refused as it should be."""
     file.write_bytes(content)
     try:
-        found = read_json(file, kind)  # type: ignore[type-var]
+        found: Manifest | Machine = read_json(file, kind)  # type: ignore[type-var]
     except SuiteError as error:
         return refusal(file, error, PLACED_IN_JSON)
     except Exception as error:  # whatever it is: it is what is looked for
         return f"ends in {error!r}"
-    write_json(file, found)  # type: ignore[arg-type]
+    write_json(file, found)
     try:
         strict = json.loads(content.decode(), object_pairs_hook=once)
     except (ValueError, AssertionError) as error:
@@ -473,7 +473,11 @@ def test_verbs_take_a_damaged_folder_or_refuse_it(
         shutil.rmtree("others", ignore_errors=True)
         shutil.copytree("sound", "a-run")
         file = Path("a-run", luck.choice(files))
-        likely = (value_changed, numeral_changed) if file.suffix == ".json" else tuple(map(in_fields, LIKELY))
+        likely = (
+            (value_changed, numeral_changed)
+            if file.suffix == ".json"
+            else tuple(in_fields(change) for change in LIKELY)
+        )
         content = damaged(file.read_bytes(), luck, likely)
         file.write_bytes(content)
         for words in VERBS:
@@ -504,7 +508,14 @@ def number_changed(rows: list[list[str]], luck: Random) -> None:
         row[place] = word
 
 
-LIKELY = (number_changed, number_changed, number_changed, word_changed, column_changed, rows_swapped)
+LIKELY: tuple[Callable[[list[list[str]], Random], object], ...] = (
+    number_changed,
+    number_changed,
+    number_changed,
+    word_changed,
+    column_changed,
+    columns_swapped,
+)
 """Damages after which a table is often a table still."""
 
 HEADERS = {table.file: ",".join(table.columns) + "\n" for table in TABLES}
