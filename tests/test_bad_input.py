@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from suite.cli import main
 from suite.records.schema import SCHEMA_VERSION
@@ -352,3 +355,52 @@ def test_an_interrupted_run_is_not_accepted(here: Path, refuse: Refuse) -> None:
     damage(here / "a-run/run.json", changed(complete=False))
     (line,) = refuse(*READERS["accept"])
     assert "--resume" in line
+
+
+ODD = [
+    "1e999",
+    "nan",
+    "",
+    "-0",
+    "1_000",
+    "0x10",
+    "٣",
+    "inf",
+    "-1",
+    "99999999999999999999",
+    "\u202e",
+    "=1+1",
+    '"',
+    "../..",
+]
+
+
+@given(data=st.data())
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_folder_with_an_odd_word_is_taken_or_refused(
+    here: Path, monkeypatch: pytest.MonkeyPatch, data: st.DataObject
+) -> None:
+    """Wherever the word stands, each verb ends with an exit code of its own, and each fault is one line."""
+    monkeypatch.chdir(here)
+    file = (
+        here
+        / "a-run"
+        / data.draw(st.sampled_from([*TABLES, "observations.csv", "probes.csv", "run.json", "machine.json"]))
+    )
+    sound = file.read_text(encoding="utf-8")
+    place = data.draw(st.sampled_from([found.span(1) for found in re.finditer(r"(?:[,\n]|: )([^,\n]+)", sound)]))
+    file.write_text(sound[: place[0]] + data.draw(st.sampled_from(ODD)) + sound[place[1] :], encoding="utf-8")
+    try:
+        for words in (
+            READERS["compare"],
+            READERS["table"],
+            ["history", "a-run"],
+            ["accept", *READERS["accept"][1:], "--baseline", "b"],
+        ):
+            done = CliRunner().invoke(main, words, prog_name="suite")
+            assert done.exit_code in range(4)
+            assert done.exception is None or isinstance(done.exception, SystemExit)
+            assert all(line.startswith("suite: ") and line.isprintable() for line in done.stderr.splitlines())
+    finally:
+        file.write_text(sound, encoding="utf-8")
+        shutil.rmtree(here / "b", ignore_errors=True)

@@ -46,12 +46,12 @@ def _below(folder: Path, depth: int) -> Iterator[Path]:
         if not folder.is_dir():
             raise SuiteError(f"{folder}: no such folder of runs")
         inside = sorted(folder.iterdir())
+        folders = [entry for entry in inside if not entry.name.startswith(".") and entry.is_dir()]
     if any(entry.name in FILES for entry in inside):
         yield folder
     elif depth:
-        for entry in inside:
-            if entry.is_dir() and not entry.name.startswith("."):
-                yield from _below(entry, depth - 1)
+        for entry in folders:
+            yield from _below(entry, depth - 1)
 
 
 @dataclass(frozen=True, kw_only=True)

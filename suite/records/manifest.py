@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, SchemaValidator, to_json
 
 from suite.errors import SuiteError
 from suite.machine import Machine
@@ -24,6 +24,8 @@ MACHINE_FILE = "machine.json"
 
 MOST_BYTES = 2**25
 """Of a file of JSON; a run of the documented cases takes 130 kB."""
+MOST_NAMES = 10_000
+"""In one object."""
 MOST_FAULTS = 20
 """Faults of one file that are told."""
 
@@ -79,6 +81,8 @@ def _loaded(file: Path) -> Any:
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object; one that says a thing twice would be read by one reader so, by another otherwise."""
+    if len(pairs) > MOST_NAMES:
+        raise ValueError(f"an object holds {len(pairs):,} names, and no run's more than {MOST_NAMES:,}")
     found = dict(pairs)
     if len(found) < len(pairs):
         (name, _), *_ = (Counter(name for name, _ in pairs) - Counter(list(found))).items()
@@ -105,13 +109,27 @@ def _half_characters(value: Any, *path: int | str) -> Iterator[tuple[int | str, 
 def _validated(file: Path, kind: type[Record], found: dict[str, Any]) -> Record:
     body = {name: value for name, value in found.items() if name != "schema"}
     try:
-        record: Record = TypeAdapter(kind).validate_python(body)
+        record: Record = _validator(kind).validate_python(body)
     except ValidationError as error:
         raise SuiteError(*_told(file, error)) from error
     again = _plain(record)
     if _exactly(again) != _exactly(found):
         raise SuiteError(f"{file}: {_place(tuple(_difference(found, again)))}: is not what this suite writes")
     return record
+
+
+def _validator(kind: type[Manifest] | type[Machine]) -> SchemaValidator:
+    """Return what checks a record, and looks no further into a list than to its first fault: there may be millions."""
+    return SchemaValidator(_stopping(TypeAdapter(kind).core_schema))
+
+
+def _stopping(schema: Any) -> Any:
+    if isinstance(schema, list | tuple):
+        return type(schema)(map(_stopping, schema))
+    if not isinstance(schema, dict):
+        return schema
+    parts = {name: _stopping(part) for name, part in schema.items()}
+    return parts | ({"fail_fast": True} if schema.get("type") in {"list", "tuple"} else {})
 
 
 def _told(file: Path, error: ValidationError) -> Iterator[str]:

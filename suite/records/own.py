@@ -22,13 +22,12 @@ def read_own(file: Path) -> bytes:
     """
     check_own(file)
     with reading(file), FileIO(file, opener=_cautiously) as stream:
-        if not S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise SuiteError(f"{file}: is a pipe or a device; put a plain file there")
+        _check_plain(file, os.fstat(stream.fileno()).st_mode)
         return stream.readall()
 
 
 def check_own(file: Path) -> None:
-    """Refuse a link, through which something else would be read, or written.
+    """Refuse a link, through which something else would be read, or written; and what would be waited for.
 
     Raises:
         SuiteError: if the file is one.
@@ -36,6 +35,13 @@ def check_own(file: Path) -> None:
     with reading(file):
         if file.is_symlink():
             raise SuiteError(f"{file}: is a link, which is not followed; put the file itself there")
+        if file.exists() and not file.is_dir():
+            _check_plain(file, file.stat().st_mode)
+
+
+def _check_plain(file: Path, mode: int) -> None:
+    if not S_ISREG(mode):
+        raise SuiteError(f"{file}: is a pipe or a device; put a plain file there")
 
 
 def _cautiously(file: str, flags: int) -> int:

@@ -20,7 +20,7 @@ import pandas as pd
 from pandas.api.types import union_categoricals
 
 from suite.records.digests import Digests
-from suite.records.schema import DIGEST, FLOAT, SCHEMA_VERSION, SEED, TEXT, WHOLE, WORD, Table
+from suite.records.schema import DIGEST, FLOAT, LONGEST_DIGEST, SCHEMA_VERSION, SEED, TEXT, WHOLE, WORD, Table
 
 BLOCK = 2**24
 """Bytes that are read at once: many rows, but few beside those of a whole file."""
@@ -28,8 +28,6 @@ MOST_THREADS = 4
 LONGEST = 18
 """Digits of a whole number that fits whatever they are."""
 
-WIDEST = 64
-"""Characters of a digest that may be much shorter than others."""
 MOST_CHANGES = 1000
 """Rows of a block whose words are not those of the row before, beyond which pandas sorts them out."""
 
@@ -150,7 +148,7 @@ class _Block:
         """Return a column of digests, padded to one width."""
         starts, ends = self.span(place, place)
         width = int((ends - starts).max())
-        _decline(width < 1 or width > WIDEST or (self.characters[starts] == QUOTE).any())
+        _decline(width < 1 or width > LONGEST_DIGEST or (self.characters[starts] == QUOTE).any())
         if (ends - starts == width).all():
             return self._of_width(starts, width)
         padded = np.zeros((len(starts), width), dtype=np.uint8)

@@ -18,13 +18,13 @@ import pandas as pd
 from suite.errors import SuiteError
 from suite.records.own import read_own
 from suite.records.quick import read_plainly
-from suite.records.schema import DIGEST, FLOAT, SCHEMA_VERSION, SEED, TEXT, WHOLE, Table, check
+from suite.records.schema import DIGEST, FLOAT, LONGEST_DIGEST, SCHEMA_VERSION, SEED, TEXT, WHOLE, Table, check, short
 
 NUMERALS = {
     FLOAT: re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|inf)|nan"),
     WHOLE: re.compile(r"-?[0-9]{1,19}"),
     SEED: re.compile(r"[0-9]{1,20}"),
-    DIGEST: re.compile(r"[^\0]*"),
+    DIGEST: re.compile(rf"[^\0]{{0,{LONGEST_DIGEST}}}"),
 }
 """How a number, or a digest, of each kind may be written."""
 
@@ -170,7 +170,7 @@ def _refuse_numerals(text: _Text, table: Table, numerals: Mapping[str, tuple[Pla
         readable = np.array([_number(word, table.columns[name]) is not None for word in different], dtype=bool)
         wrong += [(int(place), name, different[places[place]]) for place in np.flatnonzero(~readable[places])[:1]]
     for place, name, word in sorted(wrong)[:1]:
-        raise text.fault(place + 2, f"column {name}: found {word!r}, expected {table.columns[name]}")
+        raise text.fault(place + 2, f"column {name}: found {short(word)!r}, expected {table.columns[name]}")
 
 
 def _number(word: str, kind: str) -> float | int | str | None:

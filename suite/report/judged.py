@@ -65,9 +65,9 @@ def _named(files: Iterable[Path], folder: Path, shown: Path) -> Iterator[tuple[t
 
 
 def _below_here(folder: Path) -> bool:
-    """Tell whether a folder, or a file, lies in the working folder, or is it."""
+    """Tell whether a folder, or a file, is there, and lies in the working folder or is it."""
     try:
-        return folder.resolve().is_relative_to(Path.cwd().resolve())
+        return folder.exists() and folder.resolve().is_relative_to(Path.cwd().resolve())
     except (OSError, ValueError, RuntimeError):  # too long a name, a null in it, or links in a circle
         return False
 

@@ -17,7 +17,7 @@ from suite.errors import SuiteError
 from suite.expect import Clause
 from suite.machine import Device, Machine, Settings
 from suite.plan import Skip
-from suite.records.manifest import read_json, write_json
+from suite.records.manifest import MOST_BYTES, MOST_FAULTS, MOST_NAMES, read_json, write_json
 from suite.records.schema import SCHEMA_VERSION
 from suite.trial import Acceptance, Manifest, PlannedCell, Trial
 
@@ -220,3 +220,60 @@ def test_every_single_key_counts(tmp_path: Path, machine: Machine) -> None:
     for key in content:
         (tmp_path / "machine.json").write_text(json.dumps({name: content[name] for name in content if name != key}))
         assert refused(tmp_path / "machine.json", Machine)
+
+
+ODD: list[tuple[str, str, str, str]] = [
+    ("a float", '"cores": 2', '"cores": 2.0', "cores: is not what this suite writes"),
+    ("a truth", '"threads": 1', '"threads": true', "settings.threads: is not what this suite writes"),
+    ("a number for a truth", '"tf32": false', '"tf32": 0', "settings.tf32: is not what this suite writes"),
+    ("twice", '"cores": 2', '"cores": 3, "cores": 2', "is no JSON: 'cores' stands twice in one object"),
+    ("not a number", '"cores": 2', '"cores": NaN', "is no JSON: NaN is no number of JSON"),
+    ("infinite", '"cores": 2', '"cores": 1e999', "cores: Input should be a finite number"),
+    ("half a character", '"torch": "', '"torch": "\\ud800', "torch: holds half a character (a lone surrogate)"),
+    ("half a name", '"variables": {', '"variables": {"\\udfff": ""', "variables.'\\udfff': holds half a character"),
+    (
+        "a version",
+        f'"schema": {SCHEMA_VERSION}',
+        f'"schema": {SCHEMA_VERSION}.0',
+        f"has schema version {SCHEMA_VERSION}.0;",
+    ),
+    ("a path", '"variables": {', '"variables": {"a\\nb": 1', "variables.'a\\nb': Input should be a valid string"),
+]
+
+
+@pytest.mark.parametrize(("sound", "odd", "fault"), [part[1:] for part in ODD], ids=[part[0] for part in ODD])
+def test_what_readers_of_json_take_otherwise_is_refused(
+    tmp_path: Path, machine: Machine, sound: str, odd: str, fault: str
+) -> None:
+    """Nothing equal to what was meant is taken for it, and nothing that another reader would read as something else."""
+    write_json(tmp_path / "machine.json", machine)
+    text = (tmp_path / "machine.json").read_text(encoding="utf-8")
+    assert sound in text
+    (tmp_path / "machine.json").write_text(text.replace(sound, odd, 1), encoding="utf-8")
+    assert refused(tmp_path / "machine.json", Machine)[0].startswith(fault)
+
+
+def test_a_thing_in_a_list_is_named_by_its_place(tmp_path: Path, manifest: Manifest) -> None:
+    """The path of a fault leads through lists."""
+    write_json(tmp_path / "run.json", manifest)
+    whole = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    whole["cases"][0]["clauses"][0]["bounds"]["*"][0] = [4]
+    (tmp_path / "run.json").write_text(json.dumps(whole), encoding="utf-8")
+    assert refused(tmp_path / "run.json", Manifest) == ["cases.0.clauses.0.bounds.*.0.0: is not what this suite writes"]
+
+
+def test_of_very_many_faults_few_are_told(tmp_path: Path, machine: Machine, manifest: Manifest) -> None:
+    """A list is looked through to its first fault, of an object's some are told; and a file has its limits."""
+    write_json(tmp_path / "machine.json", replace(machine, variables={f"{k}": "" for k in range(100)}))
+    text = (tmp_path / "machine.json").read_text(encoding="utf-8")
+    (tmp_path / "machine.json").write_text(text.replace('": ""', '": 0'), encoding="utf-8")
+    told = refused(tmp_path / "machine.json", Machine)
+    assert (len(told), told[-1]) == (MOST_FAULTS + 1, f"and {100 - MOST_FAULTS} more faults")
+    write_json(tmp_path / "machine.json", replace(machine, variables={f"{k}": "" for k in range(MOST_NAMES + 1)}))
+    assert refused(tmp_path / "machine.json", Machine)[0].startswith("is no JSON: an object holds 10,001 names")
+    write_json(tmp_path / "machine.json", replace(machine, torch="x" * MOST_BYTES))
+    assert refused(tmp_path / "machine.json", Machine) == ["is larger than 33,554,432 bytes, which no run's is"]
+    write_json(tmp_path / "run.json", replace(manifest, notes=("x",)))
+    text = (tmp_path / "run.json").read_text(encoding="utf-8")
+    (tmp_path / "run.json").write_text(text.replace('"x"', "0, 0, 0"), encoding="utf-8")
+    assert refused(tmp_path / "run.json", Manifest) == ["notes.0: Input should be a valid string"]

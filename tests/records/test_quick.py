@@ -96,7 +96,7 @@ def letters_apart(text: str) -> Iterator[list[str]]:
 def value_of(word: str, kind: str) -> Any:
     """Return what a word stands for in a column of this kind; a ValueError if nothing."""
     patterns = {FLOAT: r"-?(\d+(\.\d*)?([eE][+-]?\d+)?|inf)|nan", WHOLE: r"-?\d{1,19}", SEED: r"\d{1,20}"}
-    if not re.fullmatch(patterns.get(kind, r"[^\0]*" if kind == DIGEST else r".*"), word, re.ASCII | re.DOTALL):
+    if not re.fullmatch(patterns.get(kind, r"[^\0]{0,64}" if kind == DIGEST else r".*"), word, re.ASCII | re.DOTALL):
         raise ValueError
     if kind == FLOAT:
         number = float(word)

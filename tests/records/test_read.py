@@ -17,7 +17,7 @@ from suite.errors import SuiteError
 from suite.records.atomic import replace_text
 from suite.records.folder import as_csv, frames
 from suite.records.read import read_table
-from suite.records.schema import CURVES, SCHEMA_VERSION, TRIALS, Table
+from suite.records.schema import CURVES, LONGEST_QUOTED, SCHEMA_VERSION, TRIALS, Table
 from suite.trial import Trial
 
 HEADER = "schema,case,device,dtype,mode,seed,step,loss\n"
@@ -133,7 +133,8 @@ NUMBERS = [
 @pytest.mark.parametrize(("column", "cell", "kind"), NUMBERS, ids=lambda part: str(part)[:22])
 def test_a_cell_that_is_no_number_of_its_kind_is_named(tmp_path: Path, column: str, cell: str, kind: str) -> None:
     """Row, column, what was found and what was expected; ``1e999`` is no infinity that anyone wrote."""
-    expected = f"row 4: column {column}: found {cell!r}, expected {kind}"
+    quoted = cell if len(cell) <= LONGEST_QUOTED else cell[:LONGEST_QUOTED] + "…"
+    expected = f"row 4: column {column}: found {quoted!r}, expected {kind}"
     assert told(tmp_path / "curves.csv", WHOLE + row(**{column: cell}) + row(step=3)) == expected
 
 
@@ -275,9 +276,8 @@ def test_a_very_long_text_reads_back(tmp_path: Path, trial_of: Callable[..., Tri
     [
         (Path.exists, "No such file or directory"),
         (Path.mkdir, "Is a directory"),
-        (lambda file: file.symlink_to(file), "Too many levels of symbolic links"),
     ],
-    ids=["missing", "a folder", "a loop"],
+    ids=["missing", "a folder"],
 )
 def test_what_the_system_does_not_read_is_refused_with_its_reason(
     tmp_path: Path, make: Callable[[Path], object], reason: str

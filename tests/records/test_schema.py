@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 
 from suite.errors import SuiteError
 from suite.records.folder import frames
-from suite.records.schema import CELL, CURVES, KEY, OBSERVATIONS, SCHEMA_VERSION, TRIALS, VERDICTS, Table, check
+from suite.records.schema import (
+    CELL,
+    CURVES,
+    GRAPHS,
+    KEY,
+    LONGEST_QUOTED,
+    OBSERVATIONS,
+    SCHEMA_VERSION,
+    TRIALS,
+    VERDICTS,
+    Table,
+    check,
+)
 from suite.trial import Trial
 
 PROMISED = (
@@ -152,3 +164,25 @@ def test_a_verdict_may_be_about_every_dtype() -> None:
     row |= {"stage": "", "sentence": "not here", "verdict": "skipped"}
     rows = pd.DataFrame([{"schema": SCHEMA_VERSION, **row}]).astype(VERDICTS.columns)
     assert check(rows, VERDICTS, "here") is rows
+
+
+def test_a_key_that_is_no_number_is_a_key_all_the_same(three_rows: dict[str, pd.DataFrame]) -> None:
+    """Points of a graph at no number are told apart from others, and the same one does not stand there twice."""
+    curve = three_rows["curves.csv"].rename(columns={"step": "x", "loss": "y"}).assign(name="w", form="trained")
+    points = curve[list(GRAPHS.columns)].astype(GRAPHS.columns)
+    nowhere = points.assign(x=np.nan).drop_duplicates("seed")
+    assert check(nowhere, GRAPHS, "graphs.csv") is nowhere
+    both = pd.concat([points, nowhere], ignore_index=True).astype(GRAPHS.columns)
+    assert check(both, GRAPHS, "graphs.csv") is both
+    with pytest.raises(SuiteError, match="row 2: the same case, device, dtype, mode, seed, name, form, x stands"):
+        check(pd.concat([nowhere, nowhere], ignore_index=True).astype(GRAPHS.columns), GRAPHS, "graphs.csv")
+
+
+def test_a_long_text_is_quoted_by_its_beginning(three_rows: dict[str, pd.DataFrame]) -> None:
+    """A fault stays a line that can be read."""
+    rows = three_rows["curves.csv"].assign(dtype="x" * 10**6).astype(CURVES.columns)
+    with pytest.raises(SuiteError) as caught:
+        check(rows, CURVES, "curves.csv")
+    assert caught.value.faults[0].startswith(
+        f"curves.csv: row 2: column dtype: found '{'x' * LONGEST_QUOTED}…', expected"
+    )

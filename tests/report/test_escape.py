@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from textwrap import wrap
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suite.report.escape import markdown, plain
+from suite.report.escape import as_json, markdown, plain, spreadsheet
 
 
 @given(st.text())
@@ -17,9 +19,9 @@ def test_no_control_character_is_left(text: str) -> None:
     assert plain(text).isprintable()
 
 
-@given(st.text().filter(str.isprintable))
+@given(st.text().filter(lambda text: text.isprintable() and "::" not in text and "##[" not in text))
 def test_printable_text_is_left_alone(text: str) -> None:
-    """Text without control characters is shown as it is."""
+    """Text without control characters, and without a command to a runner, is shown as it is."""
     assert plain(text) == text
 
 
@@ -46,3 +48,44 @@ def test_names_stay_readable() -> None:
     """An underscore inside a name cannot begin emphasis, and is left as it is."""
     assert markdown("square_two_layers[cpu-float32]") == r"square_two_layers\[cpu-float32\]"
     assert markdown("_a_ b_") == r"\_a\_ b\_"
+
+
+COMMANDS = st.lists(st.sampled_from(["::", "##[", ":", "#", "[", " ", "error", "x" * 9, "\n"])).map("".join)
+
+
+@given(text=COMMANDS, width=st.integers(16, 80))
+def test_no_line_is_a_command_to_a_runner(text: str, width: int) -> None:
+    """However text is wrapped, no line of it begins with two colons, and none holds what older commands begin with."""
+    for line in wrap(plain(text), width) or [""]:
+        assert not line.lstrip().startswith("::")
+        assert "##[" not in line
+
+
+def test_colons_within_a_name_are_left_alone() -> None:
+    """What C++ and Python write with two colons stays as it is, where it can begin no line."""
+    assert plain("c10::Error: in a.py::b") == "c10::Error: in a.py::b"
+
+
+@pytest.mark.parametrize("text", ["=HYPERLINK(1)", "+1", "-1", "@x", " =1", "\t=1", "\r=1", "\n=1"])
+def test_no_field_is_a_formula(text: str) -> None:
+    """A spreadsheet evaluates what begins so, unless an apostrophe stands before it; blanks it may pass over."""
+    assert spreadsheet(text)[0] in "'\\"
+
+
+def test_a_word_is_no_formula() -> None:
+    """Names are left as they are."""
+    assert spreadsheet("relu=1") == "relu=1"
+
+
+@given(
+    st.recursive(
+        st.text() | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
+def test_json_is_plain_and_reads_back(value: object) -> None:
+    """Nothing in it steers a terminal or a runner, and a program reads what was meant."""
+    text = as_json(value)
+    assert text.isascii()
+    assert text.replace("\n", "").isprintable()
+    assert "##[" not in text
+    assert json.loads(text) == value

@@ -63,12 +63,55 @@ def test_a_case_beside_one_is_placed_by_its_name(
     assert declared_in(root).places["own"][0] == "own.py"
 
 
-def test_a_case_elsewhere_is_placed_in_full(
-    declared_in: Callable[..., JudgedRun], write: Callable[[str, str], Path], case_text: str
+def test_a_case_elsewhere_is_not_looked_for(
+    declared_in: Callable[..., JudgedRun],
+    write: Callable[[str, str], Path],
+    case_text: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    """A file that does not lie under the working folder is named by its whole path."""
+    """What a run says of folders that do not lie below the working one is not followed, by links neither."""
     file = write("mine/own.py", case_text)
-    assert declared_in(str(file.parent)).places["own"][0] == file.as_posix()
+    monkeypatch.chdir(write("elsewhere/file", "").parent)
+    Path("linked").symlink_to(file.parent)
+    for root in (str(file.parent), "../mine", "linked"):
+        assert declared_in(root).places["own"][0] == "cases/mine/own.py"
+
+
+@pytest.mark.parametrize("root", ["/", "..", "~", "a\0b", "x" * 5000, "loop", ""])
+def test_a_root_leads_nowhere_else(
+    run_of: RunOf, trial_of: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, root: str
+) -> None:
+    """No folder outside the working one is looked through, whatever a run calls its folders of cases."""
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    looked: list[Path] = []
+
+    def look(folder: Path) -> list[Path]:
+        looked.append(folder.resolve())
+        return []
+
+    monkeypatch.setattr("suite.report.judged.case_files", look)
+    run = run_of([trial_of()], roots=(root,))
+    assert JudgedRun(run=run).places["neuron"][0] == "cases/guide/neuron.py"
+    assert all(folder.is_relative_to(tmp_path) for folder in looked)
+
+
+def test_a_folder_of_very_many_files_is_not_looked_through(
+    declared_in: Callable[..., JudgedRun],
+    write: Callable[[str, str], Path],
+    case_text: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """A run may name the working folder itself, below which a whole disk may lie."""
+    write("mine/own.py", case_text)
+    write("mine/more.txt", "")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("suite.report.judged.MOST_FILES", 1)
+    assert declared_in("mine").places["own"][0] == "cases/mine/own.py"
+    monkeypatch.setattr("suite.report.judged.MOST_FILES", 2)
+    assert declared_in("mine").places["own"][0] == "mine/own.py"
 
 
 def test_documented_cases_lie_in_the_checkout(declared_in: Callable[..., JudgedRun]) -> None:

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 import shutil
 import struct
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
@@ -51,9 +54,6 @@ TABLES = (TRIALS, CURVES, OBSERVATIONS, PROBES, GRAPHS, AGAIN, FIRST, VERDICTS)
 RECORDS: dict[str, type[Manifest] | type[Machine]] = {"run.json": Manifest, "machine.json": Machine}
 FILES_OF_EACH = 2000
 FOLDERS = 300
-
-SECONDS = 60
-"""Within which a verb ends, whatever the folder holds."""
 
 CASE = """
     '''One neuron without a bias.'''
@@ -99,7 +99,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 ODD_WORDS = [
-    *("1e999", "-1e999", "nan", "NaN", "-nan", "inf", "-inf", "Infinity", "", "-0", "-0.0", "0.0", "1_000", "٣", "１"),
+    *("1e999", "-1e999", "nan", "NaN", "-nan", "inf", "-inf", "Infinity", "", "-0", "-0.0", "0.0", "1_000", "٣"),
     *("0x10", "0x1p3", "1e-400", "5e-324", "1.7976931348623157e308", "1e5.5", "1.", ".5", "+1", " 1", "1 ", "1\t"),
     *("-1", "0", "9223372036854775807", "9223372036854775808", "18446744073709551615", "18446744073709551616"),
     *("9007199254740993", "1" * 20, "1" * 400, "1,5", "1;5", "True", "None", "null", "\0", "1\0", "\ufeff1", "a\r"),
@@ -344,7 +344,7 @@ def value_of(word: str, kind: str) -> Any:
 
 def bits(number: float) -> bytes:
     """Return the bits of a float; of every NaN the same."""
-    return struct.pack("d", number) if number == number else b"nan"
+    return b"nan" if math.isnan(number) else struct.pack("d", number)
 
 
 def rows_read(found: pd.DataFrame, table: Table) -> list[tuple[Any, ...]]:
@@ -395,12 +395,12 @@ def fault_of_record(file: Path, content: bytes, kind: type[Manifest] | type[Mach
     """Return what is wrong with how a record was read; nothing, if it was read exactly or refused as it should be."""
     file.write_bytes(content)
     try:
-        found = read_json(file, kind)  # type: ignore[type-var]
+        found: Manifest | Machine = read_json(file, kind)  # type: ignore[type-var]
     except SuiteError as error:
         return refusal(file, error, PLACED_IN_JSON)
     except Exception as error:  # whatever it is: it is what is looked for
         return f"ends in {error!r}"
-    write_json(file, found)  # type: ignore[arg-type]
+    write_json(file, found)
     try:
         strict = json.loads(content.decode(), object_pairs_hook=once)
     except (ValueError, AssertionError) as error:
@@ -473,7 +473,11 @@ def test_verbs_take_a_damaged_folder_or_refuse_it(
         shutil.rmtree("others", ignore_errors=True)
         shutil.copytree("sound", "a-run")
         file = Path("a-run", luck.choice(files))
-        likely = (value_changed, numeral_changed) if file.suffix == ".json" else tuple(map(in_fields, LIKELY))
+        likely = (
+            (value_changed, numeral_changed)
+            if file.suffix == ".json"
+            else tuple(in_fields(change) for change in LIKELY)
+        )
         content = damaged(file.read_bytes(), luck, likely)
         file.write_bytes(content)
         for words in VERBS:
@@ -504,7 +508,140 @@ def number_changed(rows: list[list[str]], luck: Random) -> None:
         row[place] = word
 
 
-LIKELY = (number_changed, number_changed, number_changed, word_changed, column_changed, rows_swapped)
+LIKELY: tuple[Callable[[list[list[str]], Random], object], ...] = (
+    number_changed,
+    number_changed,
+    number_changed,
+    word_changed,
+    column_changed,
+    columns_swapped,
+)
 """Damages after which a table is often a table still."""
 
-LARGE: dict[str, tuple[str, Callable[[], bytes]]] = {}
+HEADERS = {table.file: ",".join(table.columns) + "\n" for table in TABLES}
+ROW = "4,neuron,cpu,float64,eager,0,{},0\n"
+MANY = 10**7
+LARGE: dict[str, tuple[str, Callable[[str], str]]] = {
+    "a number of ten million digits": ("curves.csv", lambda _: ROW.format("1" * MANY)),
+    "a name of ten million letters": ("curves.csv", lambda _: ROW.format(0).replace("neuron", "n" * MANY)),
+    "ten million commas": ("curves.csv", lambda _: "," * MANY + "\n"),
+    "a million empty rows": ("curves.csv", lambda _: ",,,,,,,\n" * (MANY // 8)),
+    "ten million quotes": ("curves.csv", lambda _: '"' * MANY + "\n"),
+    "ten million lines": ("curves.csv", lambda _: "\n" * MANY),
+    "ten million nulls": ("curves.csv", lambda _: "\0" * MANY),
+    "a row many times": ("curves.csv", lambda _: ROW.format(0) * (MANY // 33)),
+    "many rows against a law": ("curves.csv", lambda _: "".join(ROW.format(-k) for k in range(1, MANY // 38))),
+    "many rows that are sound": ("curves.csv", lambda _: "".join(ROW.format(k) for k in range(MANY // 38))),
+    "a digest of ten million letters": (
+        "trials.csv",
+        lambda whole: whole + whole.replace(",0,cpu", ",9,cpu")[:-1] + "x" * MANY + "\n",
+    ),
+    "five million zeros": ("run.json", lambda whole: whole.replace('"notes": []', f'"notes": [{"0," * (MANY // 2)}0]')),
+    "three million lists": (
+        "run.json",
+        lambda whole: whole.replace('"notes": []', f'"notes": [{"[]," * (MANY // 3)}[]]'),
+    ),
+    "many names": (
+        "machine.json",
+        lambda whole: whole.replace("{}", "{" + ",".join(f'"{k}": 0' for k in range(MANY // 12)) + "}"),
+    ),
+    "a text of ten million letters": ("machine.json", lambda whole: whole.replace("{}", f'{{"a": "{"x" * MANY}"}}')),
+    "a million opening brackets": ("machine.json", lambda whole: whole.replace("{}", "[" * MANY)),
+}
+"""What large files hold: their name, and their text, made from what a sound one holds."""
+
+TIMES, BESIDES = 40, 200 * 2**20
+"""Memory that reading may take: so many times the file's size, and so many bytes besides."""
+
+READ = """
+import resource, sys
+from pathlib import Path
+import pandera.pandas
+from suite.errors import SuiteError
+from suite.machine import Machine
+from suite.records.manifest import read_json
+from suite.records.read import read_table
+from suite.records.schema import CURVES, TRIALS
+from suite.trial import Manifest
+
+file = Path(sys.argv[1])
+kinds = {"curves.csv": CURVES, "trials.csv": TRIALS, "run.json": Manifest, "machine.json": Machine}
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    (read_json if file.suffix == ".json" else read_table)(file, kinds[file.name])
+except SuiteError as error:
+    assert len(str(error)) < 10_000, len(str(error))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+"""
+
+
+@pytest.mark.parametrize("what", LARGE)
+def test_a_large_file_takes_little_more_memory_than_it_is_large(
+    recorded: Path, tmp_path: Path, tally: Tally, what: str
+) -> None:
+    """No more than forty times its size and 200 MiB, in a process of its own; and no fault quotes all of it."""
+    name, make = LARGE[what]
+    file = tmp_path / name
+    sound = (recorded / "a-run" / name).read_text(encoding="utf-8")
+    text = make(sound.partition("\n")[2].partition("\n")[0] + "\n" if name == "trials.csv" else sound)
+    file.write_text(HEADERS.get(name, "") + text, encoding="utf-8", newline="")
+    del text
+    counted = tally("files of ten megabytes")
+    done = subprocess.run([sys.executable, "-c", READ, file], capture_output=True, text=True, timeout=300, check=False)
+    allowed = TIMES * file.stat().st_size + BESIDES
+    if done.returncode or int(done.stdout) > allowed:
+        counted.lost(f"{what}: {done.stdout.strip() or done.stderr.splitlines()[-1:]}, allowed {allowed}")
+    else:
+        counted.survived()
+    assert not counted.losses
+
+
+OPTIONS = (
+    "--seeds",
+    "--device",
+    "--dtype",
+    "--mode",
+    "--engine",
+    "--threads",
+    "--cases",
+    "--out",
+    "--baseline",
+    "--form",
+)
+ODD_OPTIONS = (
+    "1e9",
+    "1:2:3",
+    "2:1",
+    ":",
+    "-",
+    "--",
+    "--all",
+    "-h",
+    "cpu,cpu",
+    "cuda:99",
+    "meta",
+    "nowhere",
+    "/proc",
+    "~",
+)
+OPTIONS_GIVEN = 1500
+
+
+def test_odd_words_on_the_command_line_are_refused_in_a_line(
+    recorded: Path, tmp_path: Path, tally: Tally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is typed, each verb ends with an exit code of its own, and each fault is one printable line."""
+    monkeypatch.chdir(tmp_path)
+    luck, counted = Random("options"), tally("odd words on the command line")
+    verbs = ("run", "compare", "accept", "table", "report", "show", "history", "list", "versus", "audit", "x")
+    odd = [word for word in (*ODD_WORDS, *ODD_OPTIONS) if "\0" not in word]  # no system hands that over
+    for _ in range(OPTIONS_GIVEN):
+        given = [luck.choice(odd) for _ in range(luck.randint(0, 2))]
+        for option in luck.sample(OPTIONS, luck.randint(0, 3)):
+            given += [option, luck.choice(odd)]
+        words = (luck.choice(verbs), *given, "no-such-case-nor-run")
+        if words[0] in {"versus", "audit"} and "--seeds" not in words:
+            words = (*words, "--seeds", "x")
+        fault = fault_of_verb(words)
+        counted.lost(f"{fault}: {words}") if fault else counted.survived()
+    assert not counted.losses

@@ -16,6 +16,7 @@ import vl_convert
 
 from suite.observe import Array
 from suite.picture import CLOSED_FORM, TRAINED
+from suite.report.escape import plain
 
 Spec = dict[str, Any]
 
@@ -56,7 +57,16 @@ def draw(spec: Spec) -> str:
         ValueError: if Vega does not take the specification.
     """
     whole = {"width": WIDTH, "height": HEIGHT, "config": CONFIG, **spec}
-    return str(vl_convert.vegalite_to_svg(json.dumps(whole, allow_nan=False)))
+    return str(vl_convert.vegalite_to_svg(json.dumps(_plain(whole), allow_nan=False)))
+
+
+def _plain(part: Any) -> Any:
+    """Return a part of a specification without control characters, of which Vega's renderer ends the whole process."""
+    if isinstance(part, dict):
+        return {name: _plain(value) for name, value in part.items()}
+    if isinstance(part, list | tuple):
+        return [_plain(value) for value in part]
+    return plain(part) if isinstance(part, str) else part
 
 
 def fan(steps: Sequence[int], groups: Mapping[str, Array]) -> Spec:

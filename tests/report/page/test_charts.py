@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from suite.picture import CLOSED_FORM, TRAINED
+from suite.report.escape import plain
 from suite.report.page import charts
 
 STEPS = (0, 1, 2, 4, 8)
@@ -90,3 +91,11 @@ def test_no_number_that_is_none_reaches_vega() -> None:
     """NaN and infinities, which JSON has not, are left out."""
     broken = curves().assign(y=[1.0, np.nan, np.inf] * 3)
     assert "NaN" not in charts.draw(charts.paths(broken, [], "w"))
+
+
+@pytest.mark.parametrize("name", ["a\x1b[2J", "\x00", "\x07\x0c", "a\nb", "\ud800", "\u202e"], ids=ascii)
+def test_no_character_ends_the_process(name: str) -> None:
+    """Vega's renderer ends the whole process at a control character, which no caller can catch; so it is given none."""
+    svg = charts.draw(charts.paths(curves(name=name), [], name))
+    assert "".join(ET.fromstring(svg).itertext()).isprintable()
+    assert plain(name) in svg

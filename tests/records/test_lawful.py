@@ -1,0 +1,123 @@
+"""A manifest and a machine can be planned with, counted and named after, or are refused by their path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from suite.expect import Clause
+from suite.machine import Device, Machine, Settings
+from suite.records.lawful import DEVICE, unlawful_machine, unlawful_manifest
+from suite.sketch import Layer, Sketch
+from suite.trial import Manifest, Trial
+
+CLAUSE = Clause(observation="w", bounds={"*": ([4.5], [5.5])})
+
+
+@pytest.fixture
+def manifest(trial_of: Callable[..., Trial], manifest_of: Callable[..., Manifest]) -> Manifest:
+    """Return the manifest of a run of three seeds, whose case expects something."""
+    return manifest_of([trial_of(seed) for seed in range(3)], clauses=(CLAUSE,))
+
+
+def test_what_this_suite_writes_is_lawful(manifest: Manifest, machine: Machine) -> None:
+    """No law forbids what is."""
+    assert list(unlawful_manifest(manifest)) == []
+    assert list(unlawful_machine(machine)) == []
+
+
+CELLS: list[tuple[dict[str, Any], str]] = [
+    ({"device": "../.."}, "device: found '../..', expected a device as torch calls it, as cpu or cuda:0"),
+    ({"dtype": "float8"}, "dtype: found 'float8', expected one of float64, float32, bfloat16, float16"),
+    ({"mode": "fast"}, "mode: found 'fast', expected one of eager, ensemble, compiled"),
+    ({"first_seed": -1}, "first_seed: found -1, expected 0 to 18446744073709551615"),
+    ({"seeds": 0}, "seeds: found 0, expected 1 to 18446744073709551616"),
+    ({"first_seed": 2**64 - 1, "seeds": 2}, "seeds: found 2, expected 1 to 1"),
+    ({"seeds": 10**40}, "seeds: found a number of more than thirty digits, expected 1 to 18446744073709551616"),
+]
+
+
+@pytest.mark.parametrize(("change", "fault"), CELLS, ids=lambda part: str(part)[:30])
+def test_a_cell_that_cannot_be_trained_is_named(manifest: Manifest, change: dict[str, Any], fault: str) -> None:
+    """By its place among the cells, and what would do."""
+    odd = replace(manifest, cells=(*manifest.cells, replace(manifest.cells[0], case="other", **change)))
+    assert list(unlawful_manifest(odd)) == [f"cells.1.{fault}"]
+
+
+CASES: list[tuple[dict[str, Any], str]] = [
+    ({"name": ""}, "name: found '', expected some text"),
+    ({"steps": 0}, "steps: found 0, expected 1 to 9007199254740992"),
+    ({"line": 0}, "line: found 0, expected 1 to 9007199254740992"),
+    ({"source": "../x.py"}, "source: found '../x.py', expected a folder's name and a file's"),
+    ({"source": "/x.py"}, "source: found '/x.py', expected a folder's name and a file's"),
+    (
+        {"sketch": Sketch(layers=(Layer(inputs=-1, outputs=1),))},
+        "sketch.layers.0.inputs: found -1, expected 0 to 9007199254740992",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "fault"), CASES, ids=lambda part: str(part)[:30])
+def test_a_case_that_cannot_be_is_named(manifest: Manifest, change: dict[str, Any], fault: str) -> None:
+    """By its place among the cases."""
+    assert list(unlawful_manifest(replace(manifest, cases=(replace(manifest.cases[0], **change),)))) == [
+        f"cases.0.{fault}"
+    ]
+
+
+CLAUSES: list[dict[str, Any]] = [
+    {"summary": "quantile", "quantile": 1.5},
+    {"summary": "quantile", "quantile": float("nan")},
+    {"summary": "quantile"},
+    {"quantile": 0.5},
+    {"summary": "share"},
+    {"summary": "share", "share": (0.9, 0.1)},
+    {"summary": "share", "share": (-0.1, 0.1)},
+    {"bounds": {"*": ([], [])}},
+    {"bounds": {"*": ([1.0], [0.0])}},
+    {"bounds": {"*": ([0.0, 0.0], [1.0])}},
+    {"bounds": {"*": ([float("nan")], [1.0])}},
+]
+
+
+@pytest.mark.parametrize("change", CLAUSES, ids=str)
+def test_a_clause_that_nothing_can_be_judged_by_is_named(manifest: Manifest, change: dict[str, Any]) -> None:
+    """A quantile, a share and bounds are such as an expectation can have."""
+    case = replace(manifest.cases[0], clauses=(CLAUSE, replace(CLAUSE, **change)))
+    (fault,) = unlawful_manifest(replace(manifest, cases=(case,)))
+    assert fault.startswith("cases.0.clauses.1.")
+
+
+def test_nothing_stands_twice(manifest: Manifest) -> None:
+    """Of two cases of one name, or two cells of one place, one would hide the other."""
+    twice = replace(manifest, cases=manifest.cases * 2, cells=manifest.cells * 3)
+    assert list(unlawful_manifest(twice)) == [
+        "cases: 'neuron' stands there 2 times",
+        "cells: 'neuron[cpu-float64] (eager)' stands there 3 times",
+    ]
+
+
+def test_a_machine_that_cannot_be_is_named(machine: Machine) -> None:
+    """Cores and threads are counted, and devices are called as torch calls them."""
+    device = Device(name="cpu", model="", details={})
+    odd = replace(
+        machine, cores=0, settings=Settings(threads=10**9), devices={"cpu": replace(device, name="x"), "/": device}
+    )
+    assert [fault.partition(": ")[0] for fault in unlawful_machine(odd)] == [
+        "cores",
+        "settings.threads",
+        "devices.cpu.name",
+        "devices./",
+        "devices./.name",
+    ]
+
+
+@given(st.text() | st.from_regex(DEVICE, fullmatch=True))
+def test_a_device_names_one_folder(name: str) -> None:
+    """What is called a device is a name without a path, a dot or a blank in it."""
+    assert not DEVICE.fullmatch(name) or not set(name) & set("/\\. \n\0")
