@@ -372,7 +372,7 @@ def replaced_while_read(
 
     def disturbed(place: Path) -> RunRecord:
         readings.append(len(readings))
-        found = read(place)
+        found: RunRecord = read(place)
         if len(readings) <= times:
             with monkeypatch.context() as calm:
                 calm.setattr(baseline_module, "read_run", read)
@@ -398,7 +398,8 @@ def test_what_is_missing_while_a_baseline_is_replaced_is_no_fault(
 ) -> None:
     """A file that went away with the old baseline is looked for in the new one; otherwise it is missing."""
     accept_as("old", run_of, tmp_path)
-    read, faults = vars(baseline_module)["read_run"], iter([SuiteError("gone")])
+    read: Callable[[Path], RunRecord] = vars(baseline_module)["read_run"]
+    faults = iter([SuiteError("gone")])
 
     def gone_once(place: Path) -> RunRecord:
         for fault in faults:
