@@ -42,6 +42,7 @@ def bench(session: nox.Session) -> None:
     """Train every case, compare with the baseline, print the tables, write the page; fails as `suite compare` does."""
     install(session)
     ours, training = parted(session.posargs)
+    training += placed(ours.cases)
     session.run("suite", "run", "--engine", ours.engine, "--out", ours.out, *training, success_codes=JUDGED)
     try:
         session.run("suite", "compare", ours.out, "--again", *comparing(ours))
@@ -163,6 +164,7 @@ def parted(arguments: Sequence[str]) -> tuple[Namespace, list[str]]:
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--out", default=f"results/runs/bench-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     parser.add_argument("--baseline")
+    parser.add_argument("--cases", action="append", default=[])
     parser.add_argument("--report", action="append", default=[])
     parser.add_argument("--strict", action="store_true")
     parser.add_argument("--github", action="store_true")
@@ -170,9 +172,14 @@ def parted(arguments: Sequence[str]) -> tuple[Namespace, list[str]]:
     return parser.parse_known_args(arguments)
 
 
+def placed(cases: Sequence[str]) -> list[str]:
+    """Return the options that name folders of cases."""
+    return [word for folder in cases for word in ("--cases", folder)]
+
+
 def comparing(ours: Namespace) -> list[str]:
     """Return the options for `suite compare`."""
     baseline = ["--baseline", ours.baseline] if ours.baseline else []
     reports = [word for file in ours.report for word in ("--report", file)]
     flags = {"--strict": ours.strict, "--github": ours.github}
-    return [*baseline, *reports, *(flag for flag, given in flags.items() if given)]
+    return [*baseline, *placed(ours.cases), *reports, *(flag for flag, given in flags.items() if given)]

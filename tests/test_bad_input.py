@@ -283,8 +283,9 @@ def test_a_damaged_baseline_is_told_with_its_place(here: Path, refuse: Refuse, h
     """A damaged baseline is named by `compare` and by `accept`, and neither changes a file."""
     damage(here / "results/baselines/cpu/trials.csv", how)
     for verb in ("compare", "accept"):
-        (line,) = refuse(*READERS[verb])
+        line, *mend = refuse(*READERS[verb])
         assert line.startswith("results/baselines/cpu/trials.csv: ")
+        assert mend == ["results/baselines: replace what cannot be read with --drop"] * (verb == "accept")
 
 
 def changed(**fields: Any) -> Callable[[str], str]:

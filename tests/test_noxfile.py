@@ -103,6 +103,14 @@ def test_bench_trains_where_it_is_told_to() -> None:
     assert noxfile.parted(["--engine", "inline"])[0].engine == "inline"
 
 
+def test_bench_runs_the_same_cases_again(session: Recording) -> None:
+    """Folders of cases go to run, and to compare, which times again what looks slower."""
+    session.posargs = ["--cases", "mine", "--cases=yours"]
+    noxfile.bench(session.nox())
+    for command in session.commands[:2]:
+        assert " --cases mine --cases yours" in " ".join(command)
+
+
 def test_bench_has_a_folder_of_its_own() -> None:
     """Unless told otherwise, a run gets a folder named after the time, where runs are ignored by git."""
     folder = noxfile.parted([])[0].out

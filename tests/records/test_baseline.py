@@ -368,7 +368,7 @@ def replaced_while_read(
 ) -> list[int]:
     """Let the baseline be replaced in the middle of reading it, so many times; return a place for each reading."""
     readings: list[int] = []
-    read = vars(baseline_module)["read_run"]
+    read = read_run
 
     def disturbed(place: Path) -> RunRecord:
         readings.append(len(readings))
@@ -398,8 +398,7 @@ def test_what_is_missing_while_a_baseline_is_replaced_is_no_fault(
 ) -> None:
     """A file that went away with the old baseline is looked for in the new one; otherwise it is missing."""
     accept_as("old", run_of, tmp_path)
-    read: Callable[[Path], RunRecord] = vars(baseline_module)["read_run"]
-    faults = iter([SuiteError("gone")])
+    read, faults = read_run, iter([SuiteError("gone")])
 
     def gone_once(place: Path) -> RunRecord:
         for fault in faults:
