@@ -20,7 +20,7 @@ from suite.records.folder import TABLES, as_csv, read_run
 from suite.records.lock import only_writer
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, write_json
 from suite.records.schema import CELL, FIRST
-from suite.trial import Acceptance, Manifest, RunRecord, device_type
+from suite.trial import Acceptance, Manifest, RunRecord, Status, device_type
 
 PATIENCE_SECONDS = 60.0
 """How long accepting waits for another to have done so."""
@@ -95,7 +95,8 @@ def accept(run: RunRecord, folder: Path, *, reason: str, who: str | None = None,
     read, as one of another schema version.
 
     Raises:
-        SuiteError: if the run was interrupted, the reason is empty, cells would be lost, or ``folder`` is a run's own.
+        SuiteError: if the run was interrupted, seeds failed in it, the reason is empty, cells would be lost, or
+            ``folder`` is a run's own.
     """
     if not reason.strip():
         raise SuiteError("--reason is empty; say why this run is to be trusted from now on")
@@ -116,6 +117,7 @@ def _replace(parts: dict[str, RunRecord], folder: Path, signed: Acceptance, *, d
     """Put each part in the place of its kind's present baseline, unless cells would be lost."""
     present = _present(folder, drop=drop)
     if not drop:
+        raise_all(fault for part in parts.values() for fault in _untrained(part))
         raise_all(fault for kind in parts if kind in present for fault in _lost(present[kind], parts[kind]))
     accepted = replace(signed, when=datetime.now(UTC).isoformat(timespec="seconds"))
     return [_install(part, folder, kind, accepted, present.get(kind)) for kind, part in parts.items()]
@@ -157,6 +159,14 @@ def _part(run: RunRecord, kind: str) -> RunRecord:
         again=run.again.iloc[:0],
         first=of_kind(run.trials[run.trials["yardstick_seconds"].notna() & (run.trials["mode"] == EAGER)]),
     )
+
+
+def _untrained(run: RunRecord) -> Iterator[str]:
+    """Name the cells with seeds that could not be trained: later runs would be held against nothing."""
+    failed = run.trials[run.trials["status"] == str(Status.ERROR)]
+    for (case, device, dtype), rows in failed.groupby(["case", "device", "dtype"], sort=False, observed=True):
+        told = f"{len(rows)} of its trials failed, as {rows['reason'].iloc[0]}"
+        yield f"{case}[{device}-{dtype}]: {told}; mend it, or allow it with --drop"
 
 
 def _lost(present: RunRecord, part: RunRecord) -> Iterator[str]:

@@ -21,7 +21,7 @@ from suite.machine import Machine
 from suite.plan import Skip
 from suite.records import Recorder, accept, find_baselines, in_memory, read_run
 from suite.records.lock import LOCK_FILE
-from suite.trial import Acceptance, Manifest, RunRecord, Trial, device_type
+from suite.trial import Acceptance, Manifest, RunRecord, Status, Trial, device_type
 
 REASON = "torch 2.13 sums in another order"
 
@@ -441,3 +441,17 @@ def test_one_who_waits_too_long_to_accept_is_told_who_accepts(
             accept_as("new", run_of, tmp_path)
         holder.stdin.close()
     assert found_in(tmp_path) == ("old", "")
+
+
+def test_a_run_in_which_seeds_failed_is_no_baseline(
+    tmp_path: Path, trial_of: Callable[..., Trial], manifest_of: Callable[..., Manifest], machine: Machine
+) -> None:
+    """What could not be trained is named with its reason; that it is meant must be said."""
+    trials = [trial_of(0), trial_of(1, status=Status.ERROR, reason="RuntimeError: no")]
+    run = in_memory(manifest_of(trials), machine, trials)
+    told = r"^neuron\[cpu-float64\]: 1 of its trials failed, as RuntimeError: no; mend it, or allow it with --drop$"
+    with pytest.raises(SuiteError, match=told):
+        accept(run, tmp_path, reason=REASON, who="Ada")
+    assert find_baselines(tmp_path) == {}
+    accept(run, tmp_path, reason=REASON, who="Ada", drop=True)
+    assert list(find_baselines(tmp_path)) == ["cpu", "cuda"]
