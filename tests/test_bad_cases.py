@@ -79,24 +79,24 @@ def others_are_whole(run: RunRecord) -> None:
     assert ours == theirs
 
 
-@pytest.mark.parametrize("limit", [(), ("--cell-timeout", "60")], ids=["free", "limited"])
-@pytest.mark.parametrize("engine", ["inline", "processes"])
 @pytest.mark.parametrize(
-    ("forward", "reason"),
+    ("forward", "reason", "options"),
     [
-        (f"if {LATE}: raise LookupError('tired')", "LookupError: tired"),
-        (f"if {LATE}: return torch.ones(2, 3)", "RuntimeError: "),
-        (f"if {LATE}: return None", ""),
-        (f"if {LATE}: raise SystemExit(5)", "SystemExit: 5"),
+        (f"if {LATE}: raise LookupError('tired')", "LookupError: tired", ()),
+        (f"if {LATE}: return torch.ones(2, 3)", "RuntimeError: ", ()),
+        (f"if {LATE}: return None", "", ()),
+        (f"if {LATE}: raise SystemExit(5)", "SystemExit: 5", ()),
+        (f"if {LATE}: raise SystemExit(5)", "SystemExit: 5", ("--engine", "processes")),
+        (f"if {LATE}: raise SystemExit(5)", "SystemExit: 5", ("--cell-timeout", "60")),
     ],
-    ids=["raises", "other shape", "nothing", "exits"],
+    ids=["raises", "other shape", "nothing", "exits", "exits in a process", "exits within limits"],
 )
 def test_what_goes_wrong_on_the_way_hurts_its_own_case(
-    bad: Callable[..., None], invoke: Invoke, engine: str, limit: tuple[str, ...], forward: str, reason: str
+    bad: Callable[..., None], invoke: Invoke, forward: str, reason: str, options: tuple[str, ...]
 ) -> None:
     """Whatever is raised in the middle of a training is the reason of that trial."""
     bad(forward=forward)
-    done = invoke("run", *TRAINED, "--mode", "eager", "--engine", engine, *limit)
+    done = invoke("run", *TRAINED, "--mode", "eager", *options)
     run = read_run(Path("run"))
     others_are_whole(run)
     (found,) = reasons(run, "middle")

@@ -129,9 +129,7 @@ def _timed_again(run: RunRecord, baselines: Mapping[str, RunRecord], folder: Pat
 @RUN
 @click.option("--reason", required=True, help="Why this run is to be trusted from now on.")
 @click.option("--who", help="Who accepts it. Default: the login name.")
-@click.option(
-    "--drop", is_flag=True, help="Let cells go that this run lacks or failed in, and a damaged baseline."
-)
+@click.option("--drop", is_flag=True, help="Let cells go that this run lacks or failed in, and a damaged baseline.")
 @BASELINE
 @verb
 def accept(run: Path, reason: str, who: str | None, drop: bool, baseline: Path) -> int:

@@ -23,7 +23,7 @@ Mortal = Any
 def test_a_run_that_is_killed_is_completed_to_the_byte(mortal: Mortal, number: signal.Signals) -> None:
     """At whatever moment, what stands is readable and part of the whole, and --resume makes it the whole."""
     moments = Random(number)
-    for _ in range(3):
+    for _ in range(2):
         folder, _, _ = mortal.killed(number, moments.uniform(0.0, mortal.seconds))
         mortal.check(folder)
 
