@@ -67,6 +67,10 @@ class Source:
         return self.named.get(name, self.assigned)
 
 
+UNWRITTEN = Source(title="", document="", lines=(), named={}, assigned=None, declarations={})
+"""What is known of a case that was made by no file."""
+
+
 def read_source(file: Path) -> Source:
     """Parse a case file.
 

@@ -25,7 +25,7 @@ from suite.plan import EAGER, Cell, Plan
 from suite.pool import UNLIMITED, Limits
 from suite.records import in_memory, sole_recorder
 from suite.sketch import Sketch, sketch
-from suite.source import read_source
+from suite.source import UNWRITTEN, read_source
 from suite.trial import DeclaredCase, Manifest, PlannedCell, RunRecord, Trial
 from suite.version import case_version
 
@@ -107,7 +107,7 @@ def _root_name(root: Path) -> str:
 
 def _declared(case: Case, version: str, *, looked_at: bool) -> DeclaredCase:
     """Declare a case; one that cannot be trained is not ``looked_at``, since that runs its code."""
-    file = read_source(Path(case.file))
+    file = read_source(Path(case.file)) if case.file else UNWRITTEN
     return DeclaredCase(
         name=case.name,
         version=version,

@@ -24,6 +24,11 @@ def killed(code: int) -> None:
     os.kill(os.getpid(), code)
 
 
+def gone(code: int) -> None:
+    """End the process with a code."""
+    os._exit(code)
+
+
 def killed_once(place: Path) -> str:
     """End the process, unless that was done before."""
     if place.exists():
@@ -60,7 +65,7 @@ def test_calls_are_answered_by_place() -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_call_that_kills_its_process_is_lost_alone(workers: int) -> None:
     """It is named with the signal, or the code; those before, beside and after it are answered."""
-    calls = [(doubled, (1,)), (killed, (signal.SIGKILL,)), (doubled, (2,)), (os._exit, (7,)), (doubled, (3,))]
+    calls = [(doubled, (1,)), (killed, (signal.SIGKILL,)), (doubled, (2,)), (gone, (7,)), (doubled, (3,))]
     assert dict(each(calls, workers=workers)) == {
         0: 2,
         1: Lost("its process ended: SIGKILL"),

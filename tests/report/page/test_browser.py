@@ -83,7 +83,9 @@ def everything(trained: RunRecord, tmp_path_factory: pytest.TempPathFactory) -> 
 def opened(browser: Chrome, everything: Path) -> Chrome:
     """Open the page afresh, as from disk."""
     browser.set_window_size(1280, 900)
+    browser.get("about:blank")  # a place on the page may have been opened, which is no other page
     browser.get(everything.as_uri())
+    WebDriverWait(browser, 60).until(lambda page: page.execute_script("return document.readyState") == "complete")
     return browser
 
 
