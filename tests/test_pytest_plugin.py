@@ -202,8 +202,11 @@ def test_a_wrong_option_is_one_line(pytester: pytest.Pytester, declare: Declare,
     assert "Traceback" not in result.stdout.str()
 
 
-def test_steps_are_timed_by_pytest_benchmark(pytester: pytest.Pytester, declare: Declare) -> None:
+def test_steps_are_timed_by_pytest_benchmark(
+    pytester: pytest.Pytester, declare: Declare, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With --benchmark-only one training step of each cell is timed, under the cell's name."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # these tests may have one; the run that is made has none
     declare("breaks", BREAKS)
     declare("holds", HOLDS)
     pytester.makepyfile(test_other="def test_other():\n    assert False\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -115,7 +116,8 @@ def test_the_cases_are_pytest_items(command: str) -> None:
     """In the checkout, pytest collects and trains them."""
     few = ["--seeds", "16", "-k", "single_neuron", "--dtype", "float32", "-p", "no:cacheprovider"]
     python = [sys.executable, "-m", *shlex.split(command), *few]
-    done = subprocess.run(python, cwd=PROJECT, capture_output=True, text=True, check=False)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    done = subprocess.run(python, cwd=PROJECT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert re.search(r"\d+ passed", done.stdout)
 
