@@ -152,3 +152,13 @@ def test_too_few_seeds_to_show_a_difference_are_no_pass(
     found = judged(sample(LOW[:7], stream=100.0), sample(LOW[:7], stream=200.0))
     assert found.outcome is Outcome.INCONCLUSIVE
     assert found.sentence.endswith("so few seeds can show no difference, 8 could")
+
+
+def test_starts_of_another_size_are_a_regression(judged: JudgeSamples, sample: Callable[..., list[Trial]]) -> None:
+    """Another stream draws other numbers, but none that are twice as large: the losses may be what they were."""
+    theirs = sample(LOW, stream=1.0)
+    ours = [replace(trial, start_norm=2.0 * trial.start_norm) for trial in sample(LOW, stream=2.0)]
+    found = judged(ours, theirs)
+    assert (found.outcome, found.stage) == (Outcome.REGRESSED, Stage.INITIALISATION)
+    assert "starts of median norm" in found.sentence
+    assert judged(sample(LOW, stream=2.0), theirs).outcome is Outcome.PASS

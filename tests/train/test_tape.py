@@ -13,7 +13,7 @@ from torch import Tensor, fx, nn
 
 from suite.train.lanes import Lanes
 from suite.train.replay import Replay
-from suite.train.tape import tape
+from suite.train.tape import Tape, tape
 
 LANES = 64
 VECTOR = torch.linspace(-2.0, 2.0, 3)
@@ -201,3 +201,13 @@ def test_what_torch_can_write_in_place_is_written_in_place(name: str) -> None:
     for call in Replay(running.finish(outputs), [x])._all:
         assert isinstance(call, partial)
         assert call.func.__name__ != "copy"
+
+
+def test_lists_of_tensors_that_are_changed_at_once_are_not_played() -> None:
+    """What cannot be kept is found out when the tape is finished, and not lost."""
+    value = torch.ones(3)
+    kept = Tape([value])
+    with kept:
+        torch._foreach_add_([value], 1.0)
+    with pytest.raises(ValueError, match="lists of tensors are changed at once"):
+        kept.finish([value])
