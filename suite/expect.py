@@ -47,6 +47,10 @@ class Clause:
         """Return the bounds for ``dtype``, or None where nothing is expected in it."""
         return self.bounds.get(dtype, self.bounds.get(ANY_DTYPE))
 
+    def shows(self, claim: str, cited: Sequence[str]) -> bool:
+        """Tell whether it shows a claim, of all those that its case cites."""
+        return claim in (self.claims or cited)
+
     @property
     def seeds_meant(self) -> str:
         """Name the seeds that the clause is about: " among dead", " among not dead" or nothing."""

@@ -16,8 +16,8 @@ from suite.judge.statistics import median_interval
 from suite.machine import Machine
 from suite.plan import EAGER
 from suite.report.judged import JudgedRun
-from suite.report.ranking import SHOWN_FIRST
-from suite.trial import DeclaredCase, PlannedCell, RunRecord, Status
+from suite.report.ranking import rank
+from suite.trial import DeclaredCase, PlannedCell, RunRecord, Status, device_type
 
 DEAD = "dead"
 MICROSECONDS = 1e6
@@ -101,7 +101,7 @@ class Cell:
 
 def worst(outcomes: Sequence[Outcome]) -> Outcome:
     """Return the worst of some outcomes; pass, of none."""
-    return next((outcome for outcome in SHOWN_FIRST if outcome in outcomes), Outcome.PASS)
+    return min(outcomes, key=rank, default=Outcome.PASS)
 
 
 def microseconds_a_step(trials: pd.DataFrame) -> pd.Series:
@@ -128,7 +128,7 @@ def device_labels(runs: Sequence[RunRecord]) -> list[dict[str, str]]:
 
 def tf32(machine: Machine, device: str) -> str:
     """Return what is added to a device's name where matrix products may be rounded to TF32."""
-    return " (TF32)" if machine.settings.tf32 and device.startswith("cuda") else ""
+    return " (TF32)" if machine.settings.tf32 and device_type(device) == "cuda" else ""
 
 
 def cells_of(judged: Sequence[JudgedRun]) -> list[Cell]:

@@ -33,7 +33,7 @@ def told(clause: Clause) -> str:
 def clauses_of(case: Case, claim: str | None = None) -> Iterator[Clause]:
     """Give a case's clauses; with ``claim``, those that show it."""
     for expectation in case.expect:
-        if isinstance(expectation, Expectation) and (claim is None or claim in (expectation.claims or case.claims)):
+        if isinstance(expectation, Expectation) and (claim is None or expectation.clause.shows(claim, case.claims)):
             yield expectation.clause
 
 

@@ -43,7 +43,8 @@ TONES_OF_ALL = {0: "pass", 1: "regressed", 3: "inconclusive"}
 
 def page_of(judged: Sequence[JudgedRun]) -> str:
     """Return the page of some runs, with what was judged of each."""
-    cases = cases_of(judged)
+    cases, runs = cases_of(judged), [side.run for side in judged]
+    grown = growth.rows_of(runs)
     columns = columns_of(cases)
     verdicts, strict = [verdict for side in judged for verdict in side.verdicts], any(side.strict for side in judged)
     environment = Environment(
@@ -66,12 +67,12 @@ def page_of(judged: Sequence[JudgedRun]) -> str:
         tone_of_all=TONES_OF_ALL[exit_code(verdicts, strict=strict)],
         headline=sentence(closing(verdicts, strict=strict)),
         counts=counted(verdicts),
-        runs=[(about(side.run), list(notes(side.run))) for side in judged],
+        runs=[(about(run), list(notes(run))) for run in runs],
         standing_out=standing_out(judged),
         linked=LINKED,
         documents=by_document(cases),
-        tables=list(beside([side.run for side in judged])),
-        figures=list(growth_of(growth.rows_of([side.run for side in judged]))),
+        tables=list(beside(runs, grown)),
+        figures=list(growth_of(grown)),
         choices=choices(cases, columns),
     )
 
@@ -136,11 +137,10 @@ class Grid:
     rows: tuple[tuple[str, ...], ...]
 
 
-def beside(runs: Sequence[RunRecord]) -> Iterator[Grid]:
+def beside(runs: Sequence[RunRecord], grown: pd.DataFrame) -> Iterator[Grid]:
     """Put devices side by side, if there are several, and numbers of seeds, if there are."""
     if sum(len(run.machine.devices) for run in runs) > 1:
         yield _grid("Side by side", table.rows_of(runs), table.COLUMNS, table.WORDS)
-    grown = growth.rows_of(runs)
     if len(grown):
         yield _grid("From how many seeds on", grown, growth.COLUMNS, growth.WORDS)
 

@@ -76,7 +76,7 @@ def _case(cells: Sequence[Cell], claims: Mapping[str, Claim]) -> CaseView:
 
 
 def _shown(case: DeclaredCase, claim: str, claims: Mapping[str, Claim]) -> Shown:
-    clauses = [clause for clause in case.clauses if claim in (clause.claims or case.claims)]
+    clauses = [clause for clause in case.clauses if clause.shows(claim, case.claims)]
     return Shown(id=claim, says=claims[claim].says if claim in claims else "", expected=tuple(map(told, clauses)))
 
 
@@ -88,7 +88,7 @@ def columns_of(cases: Sequence[CaseView]) -> list[tuple[str, str]]:
 def standing(cell: Cell, claim: str) -> str:
     """Say how a claim stands in a cell: by the worst finding of the clauses that show it."""
     expected = [verdict for verdict in cell.verdicts if verdict.aspect is Aspect.EXPECTATION]
-    meant = {k for k, clause in enumerate(cell.case.clauses) if claim in (clause.claims or cell.case.claims)}
+    meant = {k for k, clause in enumerate(cell.case.clauses) if clause.shows(claim, cell.case.claims)}
     findings = [f.outcome for verdict in expected for f in verdict.findings if f.clause in meant]
     if any(verdict.outcome is Outcome.ERROR for verdict in expected):
         return NOT_TRAINED
