@@ -49,7 +49,8 @@ def replace_text(file: Path, text: str) -> None:
     beside = file.with_name(f"{BESIDE}{token_hex(4)}")
     with writing(file):
         try:
-            beside.write_text(text, encoding="utf-8", newline="")
+            with beside.open("x", encoding="utf-8", newline="") as stream:  # what is there already is not followed
+                stream.write(text)
             beside.replace(file)
         finally:
             beside.unlink(missing_ok=True)

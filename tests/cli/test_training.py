@@ -1,20 +1,31 @@
-"""Whatever ends a run before its time, it says how to go on, and nothing that was recorded is lost."""
+"""A run trains what was asked for; whatever ends it early, it says how to go on, and nothing recorded is lost."""
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import resource
 import shlex
 import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from click.testing import Result
 from psutil import pid_exists
 
+from suite.cli import training
 from suite.records import find_baselines, read_run
 
+Invoke = Callable[..., Result]
+RowsOf = Callable[[Path], list[dict[str, str]]]
+Write = Callable[[str, str], Path]
 Mortal = Any
 """A run that may be killed, as the fixture of that name makes it."""
 
@@ -103,3 +114,169 @@ def test_runs_and_acceptances_side_by_side_are_whole(mortal: Mortal) -> None:
 def test_many_runs_in_one_process_leave_nothing_behind(soak: Any) -> None:
     """Repeated, small runs that are accepted, compared and drawn hold no more memory, files or threads."""
     soak(5.0).check()
+
+
+EXPECTATIONS = {
+    0: "parameter('weight', at_start=True, low=-1.0, high=1.0)",
+    1: "parameter('weight', low=1e6)",
+    3: "parameter('weight', low=0.0).among(untrained('weight'))",
+}
+"""What one may expect of a neuron, by the exit code that it leads to."""
+
+
+@pytest.mark.parametrize("code", EXPECTATIONS)
+def test_run_exits_with_what_its_expectations_come_to(
+    expecting: Callable[[str], Path], code: int, train: Invoke
+) -> None:
+    """A run exits 0 if what its cases expect holds, 1 if it does not, 3 if that cannot be told."""
+    expecting(EXPECTATIONS[code])
+    done = train("--out", "a-run")
+    assert (done.exit_code, done.stderr) == (code, "")
+    assert ("neuron[cpu-float64]" in done.stdout) == bool(code)
+    with Path("a-run/verdicts.csv").open(encoding="utf-8", newline="") as stream:
+        (row,) = csv.DictReader(stream)
+    assert row["verdict"] == {0: "pass", 1: "broken", 3: "inconclusive"}[code]
+
+
+def test_run_prints_its_folder_last(cases: Path, train: Invoke) -> None:
+    """A run without --out makes a folder where git does not look, and its last line names it."""
+    done = train("neuron")
+    folder = Path(done.stdout.splitlines()[-1])
+    assert folder.parent == Path("results/runs")
+    assert read_run(folder).manifest.complete
+
+
+def test_run_trains_what_was_asked_for(cases: Path, invoke: Invoke, rows_of: RowsOf) -> None:
+    """Patterns choose cases; seeds, devices and dtypes are those that were asked for."""
+    words = ("--cases", "cases", "--device", "cpu", "--dtype", "bfloat16,float32", "--mode", "eager")
+    assert invoke("run", *words, "--seeds", "5:7", "lea*", "--out", "a-run").exit_code == 0
+    found = [(row["case"], row["device"], row["dtype"], row["mode"], row["seed"]) for row in rows_of(Path("a-run"))]
+    assert found == [("leaky", "cpu", dtype, "eager", seed) for dtype in ("bfloat16", "float32") for seed in "56"]
+
+
+def test_run_says_which_devices_are_not_here(cases: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device that auto looked for and did not find is skipped with its reason, and that fails nothing."""
+    monkeypatch.setattr("suite.plan.unavailable", lambda device: None if device == "cpu" else "there is none")
+    words = ("--cases", "cases", "--dtype", "float64", "--mode", "eager", "--seeds", "1")
+    done = invoke("run", *words, "--out", "a-run")
+    assert done.exit_code == 0
+    assert "skipped" in done.stdout
+    assert "there is none" in done.stdout
+
+
+def test_threads_are_part_of_the_fingerprint(cases: Path, train: Invoke) -> None:
+    """What the user chooses of torch's settings is recorded with the run."""
+    assert train("neuron", "--threads", "2", "--tf32", "--out", "a-run").exit_code == 0
+    settings = read_run(Path("a-run")).machine.settings
+    assert (settings.threads, settings.tf32, settings.deterministic) == (2, True, True)
+
+
+WAITING = """
+    def build():
+        rows = Path("a run/trials.csv")
+        if Path("wait").exists() and rows.exists() and rows.read_text().count("\\n") > 1:
+            Path("reached").touch()
+            time.sleep(60)
+        return nn.Linear(1, 1, bias=False)
+
+
+    CASE = Case("""
+
+
+@pytest.fixture
+def waiting(write: Write, case_text: str) -> Path:
+    """Write a case that, once its first cell is recorded, waits for as long as a file is there."""
+    text = case_text.replace("partial(nn.Linear, 1, 1, bias=False)", "build")
+    text = text.replace("from functools", "import time\nfrom pathlib import Path\nfrom functools")
+    body = "\n".join(line.removeprefix("    ") for line in WAITING.splitlines())
+    return write("my cases/slow.py", text.replace("CASE = Case(", body)).parent
+
+
+def command(*words: str) -> list[str]:
+    """Return a command line for the `suite` that is installed beside this Python."""
+    return [str(Path(sys.executable).with_name("suite")), *words]
+
+
+def until(file: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until a file is there, for as long as the process that makes it runs."""
+    while not file.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
+def interrupted(words: list[str], folder: Path) -> tuple[int, str]:
+    """Start a command in a folder, send it SIGINT when it is reached, and return its code and its error output."""
+    (folder / "wait").touch()
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)  # else a child of a background job ignores it
+    try:
+        process = subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, ours)
+    with process:
+        try:
+            until(folder / "reached", process)
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    (folder / "wait").unlink()
+    return process.returncode, told
+
+
+def test_ctrl_c_leaves_a_run_that_the_printed_command_completes(
+    waiting: Path, tmp_path: Path, invoke: Invoke, rows_of: RowsOf
+) -> None:
+    """A run that gets SIGINT exits 130 and prints a command; run as printed, it completes the run to the same bytes."""
+    words = ["run", "--cases", "my cases", "--device=cpu", "--dtype", "float32,float64", "--mode=eager", "--seeds=3"]
+    code, told = interrupted(command(*words, "--out", "a run"), tmp_path)
+    assert code == 130
+    (line,) = told.splitlines()
+    assert len(rows_of(tmp_path / "a run")) == 3
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    env, printed = {**os.environ, "PATH": path}, line.partition("complete it with: ")[2]
+    done = subprocess.run(printed, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert invoke(*words, "--out", "whole").exit_code == 0
+    assert rows_of(tmp_path / "a run") == rows_of(tmp_path / "whole")
+    for table in ("curves.csv", "observations.csv"):
+        assert (tmp_path / "a run" / table).read_bytes() == (tmp_path / "whole" / table).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("given", "printed"),
+    [
+        (["--seeds", "3"], "suite run --out 'a run' --resume --seeds 3"),
+        (["--out", "a run", "x*"], "suite run --resume --out 'a run' 'x*'"),
+        (["--out=a run", "--resume"], "suite run --resume '--out=a run'"),
+        (["--", "x"], "suite run --out 'a run' --resume -- x"),
+    ],
+)
+def test_the_printed_command_is_the_one_that_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: list[str], printed: str
+) -> None:
+    """The command that completes a run is the given one, with the run's folder and --resume each once."""
+    monkeypatch.chdir(tmp_path)
+    Path("a run").mkdir()
+    Path("a run/run.json").touch()
+    monkeypatch.setattr(sys, "argv", ["/somewhere/suite", "run", *given])
+    assert training._resume_command(Path("a run")) == printed
+
+
+def test_a_run_that_had_not_begun_is_not_resumed(
+    cases: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, rows_of: RowsOf
+) -> None:
+    """Interrupted before its folder is there, a run exits 130, and the printed command begins it."""
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    words = ("run", "--cases", "cases", "--device", "cpu", "--dtype", "float64", "--mode", "eager", "--seeds", "16")
+    with monkeypatch.context() as patch:
+        patch.setattr("suite.workflow.execute", interrupt)
+        patch.setattr(sys, "argv", ["suite", *words])
+        done = invoke(*words)
+    assert done.exit_code == 130
+    printed = shlex.split(done.stderr.partition("complete it with: ")[2])
+    assert "--resume" not in printed
+    assert invoke(*printed[1:]).exit_code == 0
+    assert len(rows_of(Path(printed[printed.index("--out") + 1]))) == 2 * 16

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suite.errors import SuiteError
-from suite.records.atomic import append_text, cut_to_whole_rows, reading, replace_text, sweep, writing
+from suite.records.atomic import BESIDE, append_text, cut_to_whole_rows, reading, replace_text, sweep, writing
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +157,18 @@ def test_what_a_kill_left_beside_a_file_is_swept_away(tmp_path: Path, monkeypatc
     assert len(list(tmp_path.iterdir())) == 2
     sweep(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["rows.csv"]
+
+
+def test_a_link_where_a_replacement_is_written_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever guessed its name gains nothing: what the link leads to stays as it is, and so does the file."""
+    monkeypatch.setattr("suite.records.atomic.token_hex", lambda _: "guessed")
+    file, elsewhere = tmp_path / "file", tmp_path / "elsewhere"
+    file.write_text("old")
+    elsewhere.write_text("precious")
+    (tmp_path / f"{BESIDE}guessed").symlink_to(elsewhere)
+    with pytest.raises(SuiteError, match="file: cannot be written: File exists"):
+        replace_text(file, "new")
+    assert (file.read_text(), elsewhere.read_text()) == ("old", "precious")
 
 
 def test_a_replacement_that_fails_leaves_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,75 @@
+"""What prints cases, claims and tables: for people and for programs, one content."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from click.testing import Result
+
+Invoke = Callable[..., Result]
+Write = Callable[[str, str], Path]
+
+
+def test_table_has_one_content_in_three_forms(accepted: Path, invoke: Invoke) -> None:
+    """Markdown, CSV and JSON hold the same cells, on the screen or in a file."""
+    words = ("table", "before", "results/baselines/cpu")
+    rows = json.loads(invoke(*words, "--json").stdout)
+    assert [(row["case"], row["device"]) for row in rows] == [
+        ("leaky", "before:cpu"),
+        ("leaky", "before(2):cpu"),
+        ("neuron", "before:cpu"),
+        ("neuron", "before(2):cpu"),
+    ]
+    in_csv = list(csv.DictReader(io.StringIO(invoke(*words, "--form", "csv").stdout)))
+    assert [(row["device"], float(row["median_final_loss"])) for row in in_csv] == [
+        (row["device"], row["median_final_loss"]) for row in rows
+    ]
+    markdown = invoke(*words)
+    assert markdown.exit_code == 0
+    assert len(markdown.stdout.splitlines()) == 2 + len(rows)
+    assert invoke(*words, "--out", "table.md").stdout == ""
+    assert Path("table.md").read_text(encoding="utf-8") == markdown.stdout
+
+
+CLAIMS = '[[document]]\ntitle = "T"\nclaim = [{ id = "Q1", heading = "H", says = "it\\u001b[2J learns" }]\n'
+
+
+def test_list_holds_every_case(cases: Path, invoke: Invoke) -> None:
+    """The list names every case, for people and for programs."""
+    rows = json.loads(invoke("list", "--cases", "cases", "--json").stdout)
+    assert [(row["case"], row["steps"]) for row in rows] == [("leaky", 30), ("neuron", 30)]
+    done = invoke("list", "--cases", "cases/neuron.py")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[0] == "cases/"
+    assert done.stdout.splitlines()[-1].split() == ["neuron", "30", "0"]
+
+
+def test_list_claims_names_cases_and_bounds(expecting: Callable[[str], Path], write: Write, invoke: Invoke) -> None:
+    """Each claim stands with its case and what is expected; control characters in it are shown, not obeyed."""
+    write("cases/claims.toml", CLAIMS)
+    file = expecting("parameter('weight', low=-1.0, high=9.0)")
+    file.write_text(file.read_text(encoding="utf-8").replace("steps=3", "claims=('Q1',), steps=3"), encoding="utf-8")
+    done = invoke("list", "--claims", "--cases", "cases")
+    assert done.exit_code == 0
+    first, second = done.stdout.splitlines()
+    assert first.split(maxsplit=2) == ["Q1", "neuron:", r"it\x1b[2J learns"]
+    assert second.strip() == "- weight -1 to 9"
+    (row,) = json.loads(invoke("list", "--claims", "--cases", "cases", "--json").stdout)
+    assert (row["claim"], row["case"], row["expected"]) == ("Q1", "neuron", ["weight -1 to 9"])
+
+
+def test_list_claims_fails_on_a_claim_without_a_case(cases: Path, write: Write, invoke: Invoke) -> None:
+    """A claim that no case shows is named, and nothing is listed."""
+    write("cases/claims.toml", CLAIMS)
+    done = invoke("list", "--claims", "--cases", "cases")
+    assert (done.exit_code, done.stdout, "Q1" in done.stderr) == (2, "", True)
+
+
+def test_every_documented_claim_has_a_case(invoke: Invoke) -> None:
+    """The documented cases together show every claim of their documents."""
+    done = invoke("list", "--claims")
+    assert (done.exit_code, done.stderr) == (0, "")
