@@ -25,6 +25,8 @@ HELD = "results/versus-torch-2.8.0-2.13.0"
 """Where the table goes that says how the two compare."""
 TORTURED = "results/torture.md"
 """Where the table goes that says what was tried to lose or break a run."""
+FUZZED = "results/fuzz.md"
+"""Where the table goes that says how much a fuzzer made up."""
 WORKFLOWS = (".github/workflows/gate.yml",)
 
 README = Path("README.md")
@@ -74,6 +76,14 @@ def torture(session: nox.Session) -> None:
     """Kill runs, fill disks, crowd a folder, damage files, and repeat for long; arguments go to pytest."""
     install(session, "test")
     session.run("pytest", "-m", "torture", "tests/torture", "--torture-table", TORTURED, *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Give readers what atheris makes up, on Linux: `nox -s fuzz -- --fuzz-minutes 60`."""
+    install(session, "test", "fuzz")
+    given = ("--torture-table", FUZZED, *session.posargs)
+    session.run("pytest", "-m", "torture", "tests/torture/test_fuzz.py", *given)
 
 
 @nox.session

@@ -22,6 +22,7 @@ SESSIONS = (
     noxfile.tests,
     noxfile.perf,
     noxfile.torture,
+    noxfile.fuzz,
     noxfile.versus,
     noxfile.lint,
     noxfile.types,
@@ -163,6 +164,15 @@ def test_torture_asks_for_what_the_tests_leave_out(session: Recording) -> None:
     assert left_out == "not perf and not torture"
 
 
+def test_fuzz_brings_its_fuzzer(session: Recording) -> None:
+    """What makes up inputs is installed for this session alone; its table is kept beside the other."""
+    session.posargs = ["--fuzz-minutes", "60"]
+    noxfile.fuzz(session.nox())
+    words = ["pytest", "-m", "torture", "tests/torture/test_fuzz.py", "--torture-table", "results/fuzz.md"]
+    assert session.commands == [[*words, "--fuzz-minutes", "60"]]
+    assert any(word.startswith("atheris") for words in session.installed for word in words)
+
+
 def test_versus_holds_bench_against_an_older_torch(session: Recording) -> None:
     """An older torch, pinned by a file of its own, is A; what bench installed is B, and judges."""
     command = noxfile.installed(with_bench(session).nox())
@@ -221,7 +231,7 @@ def with_bench(session: Recording) -> Recording:
     return session
 
 
-@pytest.mark.parametrize("name", ["bench", "tests", "torture", "lint", "types"])
+@pytest.mark.parametrize("name", ["bench", "tests", "torture", "fuzz", "lint", "types"])
 def test_every_install_is_pinned(session: Recording, name: str) -> None:
     """No session installs anything past the constraints."""
     getattr(noxfile, name)(session.nox())
@@ -254,9 +264,9 @@ def declared() -> dict[str, Any]:
 
 
 def requirements() -> list[str]:
-    """Return all that pyproject.toml asks for: to run, to test, to lint and to check types."""
+    """Return all that pyproject.toml asks for: to run, to test, to fuzz, to lint and to check types."""
     project = declared()
-    return [*project["project"]["dependencies"], *nox.project.dependency_groups(project, "dev")]
+    return [*project["project"]["dependencies"], *nox.project.dependency_groups(project, "dev", "fuzz")]
 
 
 def test_what_an_extra_brings_is_tested() -> None:

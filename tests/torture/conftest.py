@@ -51,7 +51,11 @@ class Tally:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put what is repeated for long first, so that side by side with -n nothing waits for it in the end."""
-    items.sort(key=lambda item: "soak" not in item.fixturenames if isinstance(item, pytest.Function) else True)
+
+    def in_the_end(item: pytest.Item) -> bool:
+        return item.get_closest_marker("torture") is None or "soak" not in getattr(item, "fixturenames", ())
+
+    items.sort(key=in_the_end)
 
 
 KEPT = pytest.StashKey[dict[str, Tally]]()
@@ -63,6 +67,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--torture-table", type=Path, metavar="FILE", help="Write the table of what was tried to FILE.")
     group.addoption("--moments", type=int, default=100, help="Moments at which each thing is killed. Default: 100.")
     group.addoption("--soak-minutes", type=float, default=5.0, help="How long small runs are repeated. Default: 5.")
+    group.addoption("--fuzz-minutes", type=float, default=1.0, help="How long readers are fuzzed. Default: 1.")
     group.addoption("--many-seeds", type=int, default=10**6, help="Seeds of the largest run. Default: a million.")
 
 
