@@ -182,6 +182,47 @@ def _all_numbers(stacked: Stacked) -> dict[str, Array]:
     return {name: numbers(tensor) for name, tensor in stacked.items()}
 
 
+KEPT: Mapping[str, tuple[Callable[[Stacked], list[Any]], tuple[str, ...]]] = {
+    "digest": (digests, ("data", "init", "gradient", "update", "final")),
+    "norm": (norms, ("data", "init", "start", "gradient", "update", "final")),
+    "projection": (projections, ("data", "start", "gradient", "update")),
+}
+"""What is kept of which stage, as a trial names it: its digest in ``init_digest``."""
+
+
+def _kept(bench: Bench, left: Left) -> Iterator[dict[str, Any]]:
+    """Give, for each seed, what is kept of every stage, by the trial's field; the data are the same for all."""
+    shared = _measured({"data": {"x": bench.x.unsqueeze(0), "target": bench.target.unsqueeze(0)}})
+    phases = (left.drawn, left.initial, left.gradient, left.updated, left.final)
+    own = _measured(dict(zip(("init", "start", "gradient", "update", "final"), phases, strict=True)))
+    for row in range(len(left.seeds)):
+        yield {field: values[0] for field, values in shared.items()} | {
+            field: values[row] for field, values in own.items()
+        }
+
+
+def _measured(stages: Mapping[str, Stacked]) -> dict[str, list[Any]]:
+    """Return what is kept of some stages, by the trial's field: one value a row of their tensors."""
+    return {
+        f"{stage}_{what}": measure(stages[stage])
+        for what, (measure, of) in KEPT.items()
+        for stage in of
+        if stage in stages
+    }
+
+
+def _planned(cell: Cell, seed: int) -> dict[str, Any]:
+    """Return what names a trial."""
+    return {
+        "case": cell.case.name,
+        "case_version": cell.version,
+        "seed": seed,
+        "device": cell.device,
+        "dtype": cell.dtype,
+        "mode": cell.mode,
+    }
+
+
 def trials(
     cell: Cell,
     bench: Bench,
@@ -193,21 +234,11 @@ def trials(
     """Record each seed."""
     observed = [column for o in bench.observations for column in o.columns(seen)]
     drawn = [curve for picture in bench.pictures for curve in picture.look(seen)]
-    data = {"x": bench.x.unsqueeze(0), "target": bench.target.unsqueeze(0)}
-    phases = (left.drawn, left.initial, left.gradient, left.updated, left.final)
-    hashed = zip(*(digests(stacked) for stacked in (left.drawn, left.gradient, left.updated, left.final)), strict=True)
-    measured = zip(*(norms(stacked) for stacked in phases), strict=True)
-    projected = zip(*(projections(stacked) for stacked in phases[1:-1]), strict=True)
-    (data_digest,), (data_norm,), (data_projection,) = digests(data), norms(data), projections(data)
-    for row, (seed, digest, norm, projection) in enumerate(zip(left.seeds, hashed, measured, projected, strict=True)):
+    for row, (seed, kept) in enumerate(zip(left.seeds, _kept(bench, left), strict=True)):
         final_loss = float(seen.final_loss[row])
         yield Trial(
-            case=cell.case.name,
-            case_version=cell.version,
-            seed=seed,
-            device=cell.device,
-            dtype=cell.dtype,
-            mode=cell.mode,
+            **_planned(cell, seed),
+            **kept,
             status=Status.OK if math.isfinite(final_loss) else Status.DIVERGED,
             steps=bench.case.steps,
             first_loss=float(seen.curve[row, 0]),
@@ -217,21 +248,6 @@ def trials(
             seeds_together=times[row].together,
             yardstick_seconds=times[row].yardstick,
             waiting_share=times[row].waiting,
-            data_norm=data_norm,
-            init_norm=norm[0],
-            start_norm=norm[1],
-            gradient_norm=norm[2],
-            update_norm=norm[3],
-            final_norm=norm[4],
-            data_projection=data_projection,
-            start_projection=projection[0],
-            gradient_projection=projection[1],
-            update_projection=projection[2],
-            data_digest=data_digest,
-            init_digest=digest[0],
-            gradient_digest=digest[1],
-            update_digest=digest[2],
-            final_digest=digest[3],
             curve=tuple(zip(seen.curve_steps, seen.curve[row].tolist(), strict=True)),
             observations=tuple((name, float(values[row])) for name, values in observed),
             graphs=tuple(_points(drawn, row)) if seed in cell.pictured else (),
@@ -265,13 +281,12 @@ def guarded(train: Callable[..., list[Trial]], cell: Cell, seeds: Sequence[int],
 def failed(cell: Cell, seed: int, reason: str) -> Trial:
     """Record a seed that could not be trained, and why."""
     nothing = math.nan
+    none_kept: dict[str, Any] = {
+        f"{stage}_{what}": NO_DIGEST if what == "digest" else nothing for what, (_, of) in KEPT.items() for stage in of
+    }
     return Trial(
-        case=cell.case.name,
-        case_version=cell.version,
-        seed=seed,
-        device=cell.device,
-        dtype=cell.dtype,
-        mode=cell.mode,
+        **_planned(cell, seed),
+        **none_kept,
         status=Status.ERROR,
         steps=0,
         first_loss=nothing,
@@ -281,20 +296,5 @@ def failed(cell: Cell, seed: int, reason: str) -> Trial:
         seeds_together=1,
         yardstick_seconds=nothing,
         waiting_share=nothing,
-        data_norm=nothing,
-        init_norm=nothing,
-        start_norm=nothing,
-        gradient_norm=nothing,
-        update_norm=nothing,
-        final_norm=nothing,
-        data_projection=nothing,
-        start_projection=nothing,
-        gradient_projection=nothing,
-        update_projection=nothing,
         reason=reason,
-        data_digest=NO_DIGEST,
-        init_digest=NO_DIGEST,
-        gradient_digest=NO_DIGEST,
-        update_digest=NO_DIGEST,
-        final_digest=NO_DIGEST,
     )
