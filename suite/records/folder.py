@@ -15,7 +15,7 @@ import pandas as pd
 
 from suite.errors import SuiteError, raise_all
 from suite.machine import Machine, differences
-from suite.records.atomic import append_text, cut_to_whole_rows, reading, replace_text, sweep, writing
+from suite.records.atomic import append_text, cut_to_whole_rows, reading, replace_text, writing
 from suite.records.lawful import unlawful_machine, unlawful_manifest
 from suite.records.lock import only_writer
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, read_json, write_json
@@ -79,7 +79,6 @@ class Recorder:
         if (begun.cases, begun.cells) != (manifest.cases, manifest.cells):
             raise SuiteError(f"{folder}: was planned otherwise; resume it with the cases and options that began it")
         _check_same_machine(folder, _machine(folder, begun), machine)
-        sweep(folder)
         recorder = object.__new__(cls)
         recorder.folder, recorder.manifest = folder, replace(begun, complete=False)
         for table in TABLES:

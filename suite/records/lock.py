@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from suite.errors import SuiteError
-from suite.records.atomic import replace_text, writing
+from suite.records.atomic import replace_text, sweep, writing
 
 LOCK_FILE = ".lock"
 """Held by the system for as long as its process lives: one that was killed blocks no one. It stays when it is free."""
@@ -25,6 +25,8 @@ LONGEST = 300
 @contextmanager
 def only_writer(folder: Path, *, patience: float) -> Iterator[None]:
     """Keep all others from writing into a folder that is there; wait ``patience`` seconds for one who does.
+
+    What an earlier one left half written, since it was killed, is taken away.
 
     Raises:
         SuiteError: naming who holds the lock and since when, or that the folder cannot be written.
@@ -38,6 +40,7 @@ def only_writer(folder: Path, *, patience: float) -> Iterator[None]:
             remedy = "wait until it has ended, or end it, and try again"
             raise SuiteError(f"{folder}: {_holder(folder)} is writing there; {remedy}") from error
     try:
+        sweep(folder)
         replace_text(folder / HOLDER_FILE, _me())
         yield
     finally:

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from suite.errors import SuiteError
+from suite.records.atomic import BESIDE
 from suite.records.lock import HOLDER_FILE, LOCK_FILE, LONGEST, only_writer
 
 HOLDING = """
@@ -91,6 +92,20 @@ def test_one_who_was_killed_blocks_no_one(tmp_path: Path) -> None:
         process.wait()
         with only_writer(tmp_path, patience=0.0):
             assert str(process.pid) not in (tmp_path / HOLDER_FILE).read_text(encoding="utf-8").split()
+
+
+def test_what_one_who_was_killed_left_half_written_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed while it said who it is, it leaves a file beside; the next one takes that away, and nothing else."""
+    (tmp_path / "baseline").touch()
+    with monkeypatch.context() as patch, suppress(pytest.fail.Exception):
+        patch.setattr(Path, "replace", lambda *_: pytest.fail("killed"))
+        patch.setattr(Path, "unlink", lambda *_, **__: None)
+        with only_writer(tmp_path, patience=0.0):
+            pass
+    assert any(file.name.startswith(BESIDE) for file in tmp_path.iterdir())
+    with only_writer(tmp_path, patience=0.0):
+        assert not any(file.name.startswith(BESIDE) for file in tmp_path.iterdir())
+    assert sorted(file.name for file in tmp_path.iterdir()) == [LOCK_FILE, "baseline"]
 
 
 def test_one_who_has_patience_gets_the_lock(tmp_path: Path) -> None:
