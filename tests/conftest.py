@@ -328,7 +328,8 @@ class Begun:
     def wait(self, seconds: float = 120.0) -> tuple[int, str]:
         """Return its exit code, below zero for a signal, and its error output."""
         until(self.ended, seconds)
-        return int((self.told / "code").read_text()), (self.told / "err").read_text(encoding="utf-8")
+        told = self.told / "err"  # which is not there yet if it was killed at once
+        return int((self.told / "code").read_text()), told.read_text(encoding="utf-8") if told.exists() else ""
 
 
 def until(true: Callable[[], object], seconds: float = 120.0) -> None:

@@ -112,7 +112,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     file = session.config.getoption("--torture-table", default=None)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(_table(tallies) + "\n", encoding="utf-8")
+        file.write_text(_table([*_not_tried_again(file, tallies), *tallies]) + "\n", encoding="utf-8")
+
+
+def _not_tried_again(file: Path, tallies: Sequence[Tally]) -> Iterator[Tally]:
+    """Give what a table holds already and was not tried this time: a part of the session renews its own rows."""
+    tried = {tally.what for tally in tallies}
+    lines = file.read_text(encoding="utf-8").splitlines()[2:] if file.exists() else []
+    for what, _, survived, lost in ([cell.strip() for cell in line.strip("|").split("|")] for line in lines):
+        if what not in tried:
+            yield Tally(what, int(survived), [""] * int(lost))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
