@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ STATUS = Path("/proc/self/status")
 
 ATTEMPTS = 2
 """How often a call is made whose process dies: a kill from elsewhere happens once, a call that kills does it again."""
+
+ENDING = (signal.SIGINT, signal.SIGTERM)
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -115,10 +118,11 @@ def _made(calls: Sequence[Call], workers: int, limits: Limits) -> Iterator[tuple
     with _stopped_at_the_end(
         ProcessPool(min(workers, len(calls)), context=multiprocessing.get_context(METHOD))
     ) as pool:
-        ends = {
-            pool.schedule(_within, (limits.memory, function, arguments), timeout=limits.seconds): place
-            for place, (function, arguments) in enumerate(calls)
-        }
+        with _uninterrupted():  # a worker that comes up meanwhile would be known to nobody, and stopped by nobody
+            ends = {
+                pool.schedule(_within, (limits.memory, function, arguments), timeout=limits.seconds): place
+                for place, (function, arguments) in enumerate(calls)
+            }
         for end in as_completed(ends):
             try:
                 answer = end.result()
@@ -137,6 +141,23 @@ def _stopped_at_the_end(pool: Any) -> Iterator[Any]:
     finally:
         pool.stop()
         pool.join()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let the signals that end a command wait until something is done that must not be left half done."""
+    if threading.current_thread() is not threading.main_thread():  # which alone hears them
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda which, _: came.append(which)) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        for which in came[:1]:
+            signal.raise_signal(which)
 
 
 def _told(code: int) -> str:

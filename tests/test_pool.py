@@ -6,8 +6,11 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pebble.pool import process as pebble_process
+from psutil import pid_exists
 
 from suite.pool import Limits, Lost, each
 
@@ -73,6 +76,24 @@ def test_a_call_that_kills_its_process_is_lost_alone(workers: int) -> None:
         3: Lost("its process ended: exit code 7"),
         4: 6,
     }
+
+
+def test_an_interruption_while_workers_come_up_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the midst of it is heard, once every worker is known; and then each of them is stopped."""
+    begun: list[Any] = []
+    launch = vars(pebble_process)["launch_process"]
+
+    def interrupted(*words: Any) -> Any:
+        worker = launch(*words)
+        begun.append(worker.pid)
+        signal.raise_signal(signal.SIGINT)
+        return worker
+
+    monkeypatch.setattr(pebble_process, "launch_process", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(each([(asleep, (60.0,))] * 2, workers=2))
+    assert len(begun) == 2
+    assert not any(map(pid_exists, begun))
 
 
 def test_a_process_that_was_killed_once_is_no_fault_of_its_call(tmp_path: Path) -> None:
