@@ -10,7 +10,8 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed
+from concurrent.futures import Future, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import forkserver
@@ -90,13 +91,13 @@ def each(calls: Sequence[Call], *, workers: int, limits: Limits = UNLIMITED) -> 
     Raises:
         Exception: what a call raises, when its turn comes; the others are stopped.
     """
-    again = list(range(len(calls)))
+    again, width = list(range(len(calls))), workers
     for attempt in range(ATTEMPTS):
         places, again = again, []
-        width = workers if attempt == 0 else 1  # whoever died beside another is tried alone
         for place, answer in _made([calls[place] for place in places], width, limits):
             if isinstance(answer, _Died) and attempt + 1 < ATTEMPTS:
                 again.append(places[place])
+                width = 1 if answer.at_work else width  # whoever died beside another is tried alone
             else:
                 yield places[place], Lost(answer.reason) if isinstance(answer, _Died) else answer
         if not again:
@@ -106,6 +107,8 @@ def each(calls: Sequence[Call], *, workers: int, limits: Limits = UNLIMITED) -> 
 @dataclass(frozen=True)
 class _Died:
     reason: str
+    at_work: bool = True
+    """It, and not a process that had not begun with anything: that breaks a pool as a whole."""
 
 
 def _made(calls: Sequence[Call], workers: int, limits: Limits) -> Iterator[tuple[int, Any]]:
@@ -120,7 +123,7 @@ def _made(calls: Sequence[Call], workers: int, limits: Limits) -> Iterator[tuple
     ) as pool:
         with _uninterrupted():  # a worker that comes up meanwhile would be known to nobody, and stopped by nobody
             ends = {
-                pool.schedule(_within, (limits.memory, function, arguments), timeout=limits.seconds): place
+                _scheduled(pool, limits, function, arguments): place
                 for place, (function, arguments) in enumerate(calls)
             }
         for end in as_completed(ends):
@@ -130,7 +133,19 @@ def _made(calls: Sequence[Call], workers: int, limits: Limits) -> Iterator[tuple
                 answer = Lost(f"took more than {limits.seconds:g} s, the limit of --cell-timeout")
             except ProcessExpired as error:
                 answer = _Died(f"its process ended: {_told(error.exitcode)}")
+            except BrokenProcessPool:
+                answer = _Died("processes ended before they began", at_work=False)
             yield ends[end], answer
+
+
+def _scheduled(pool: Any, limits: Limits, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Future[Any]:
+    """Let a pool make a call; a pool that is broken by now takes no more, which is this call's end too."""
+    try:
+        end: Future[Any] = pool.schedule(_within, (limits.memory, function, arguments), timeout=limits.seconds)
+    except RuntimeError as error:
+        end = Future()
+        end.set_exception(BrokenProcessPool(str(error)))
+    return end
 
 
 @contextmanager

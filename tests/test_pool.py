@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pebble import ProcessPool
 from pebble.pool import process as pebble_process
 from psutil import pid_exists
 
@@ -94,6 +96,37 @@ def test_an_interruption_while_workers_come_up_leaves_none(monkeypatch: pytest.M
         list(each([(asleep, (60.0,))] * 2, workers=2))
     assert len(begun) == 2
     assert not any(map(pid_exists, begun))
+
+
+@pytest.mark.parametrize("kills", [1, 99])
+def test_a_process_that_is_killed_before_it_begins(monkeypatch: pytest.MonkeyPatch, kills: int) -> None:
+    """That breaks the pool; another makes the calls. Where that happens again and again, each says so."""
+    launch, begun = vars(pebble_process)["launch_process"], count()
+
+    def killed_at_once(*words: Any) -> Any:
+        worker = launch(*words)
+        if next(begun) < kills:
+            os.kill(worker.pid, signal.SIGKILL)
+        return worker
+
+    monkeypatch.setattr(pebble_process, "launch_process", killed_at_once)
+    lost = Lost("processes ended before they began")
+    assert dict(each([(doubled, (4,)), (doubled, (5,))], workers=1)) == (
+        {0: 8, 1: 10} if kills == 1 else {0: lost, 1: lost}
+    )
+
+
+def test_a_broken_pool_takes_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it will not take is made by the next one."""
+    refusals, schedule = count(), ProcessPool.schedule
+
+    def refused(*given: Any, **options: Any) -> Any:
+        if next(refusals) == 0:
+            raise RuntimeError("Unexpected error within the Pool")
+        return schedule(*given, **options)
+
+    monkeypatch.setattr(ProcessPool, "schedule", refused)
+    assert dict(each([(doubled, (4,)), (doubled, (5,))], workers=2)) == {0: 8, 1: 10}
 
 
 def test_a_process_that_was_killed_once_is_no_fault_of_its_call(tmp_path: Path) -> None:
