@@ -35,6 +35,9 @@ ATTEMPTS = 2
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
+LOCK_SECONDS = 5.0
+"""How long a worker waits to be handed a call: one that was killed while it was being handed one lets nobody else."""
+
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
@@ -118,9 +121,8 @@ def _made(calls: Sequence[Call], workers: int, limits: Limits) -> Iterator[tuple
     if not calls:
         return
     start_server()
-    with _stopped_at_the_end(
-        ProcessPool(min(workers, len(calls)), context=multiprocessing.get_context(METHOD))
-    ) as pool:
+    width, context = min(workers, len(calls)), multiprocessing.get_context(METHOD)
+    with _stopped_at_the_end(ProcessPool(width, context=context, initializer=_be_impatient)) as pool:
         with _uninterrupted():  # a worker that comes up meanwhile would be known to nobody, and stopped by nobody
             ends = {
                 _scheduled(pool, limits, function, arguments): place
@@ -178,6 +180,13 @@ def _uninterrupted() -> Iterator[None]:
 def _told(code: int) -> str:
     """Say how a process ended: by a signal, or with a code."""
     return signal.Signals(-code).name if -code in list(signal.Signals) else f"exit code {code}"
+
+
+def _be_impatient() -> None:
+    """Let this worker wait no longer than it has to."""
+    from pebble import CONSTS
+
+    CONSTS.channel_lock_timeout = LOCK_SECONDS
 
 
 def _within(memory: int | None, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pebble import ProcessPool
+from pebble import CONSTS, ProcessPool
 from pebble.pool import process as pebble_process
 from psutil import pid_exists
 
-from suite.pool import Limits, Lost, each
+from suite.pool import LOCK_SECONDS, Limits, Lost, each
 
 HUGE = 4 * 2**30
 
@@ -54,6 +54,11 @@ def greedy(size: int) -> int:
         return len(bytes(bytearray(size)))
     except MemoryError:
         return -1
+
+
+def patience() -> float:
+    """Tell how long this process waits to be handed a call."""
+    return CONSTS.channel_lock_timeout
 
 
 def failing() -> None:
@@ -114,6 +119,12 @@ def test_a_process_that_is_killed_before_it_begins(monkeypatch: pytest.MonkeyPat
     assert dict(each([(doubled, (4,)), (doubled, (5,))], workers=1)) == (
         {0: 8, 1: 10} if kills == 1 else {0: lost, 1: lost}
     )
+
+
+def test_workers_do_not_wait_for_one_that_was_killed() -> None:
+    """Killed while it was handed a call, it keeps the others from theirs for seconds, not minutes."""
+    assert list(each([(patience, ())], workers=1)) == [(0, LOCK_SECONDS)]
+    assert CONSTS.channel_lock_timeout > LOCK_SECONDS
 
 
 def test_a_broken_pool_takes_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
