@@ -9,8 +9,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +37,9 @@ ENDING = (signal.SIGINT, signal.SIGTERM)
 
 LOCK_SECONDS = 5.0
 """How long a worker waits to be handed a call: one that was killed while it was being handed one lets nobody else."""
+
+LOOK_SECONDS = 1.0
+"""How often it is looked whether a pool still works, while no call ends."""
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -128,7 +131,7 @@ def _made(calls: Sequence[Call], workers: int, limits: Limits) -> Iterator[tuple
                 _scheduled(pool, limits, function, arguments): place
                 for place, (function, arguments) in enumerate(calls)
             }
-        for end in as_completed(ends):
+        for end in _as_they_end(pool, ends):
             try:
                 answer = end.result()
             except TimeoutError:
@@ -138,6 +141,17 @@ def _made(calls: Sequence[Call], workers: int, limits: Limits) -> Iterator[tuple
             except BrokenProcessPool:
                 answer = _Died("processes ended before they began", at_work=False)
             yield ends[end], answer
+
+
+def _as_they_end(pool: Any, ends: Iterable[Future[Any]]) -> Iterator[Future[Any]]:
+    """Give calls as they end; those that a pool had not looked at when it broke have no end, and are given one."""
+    left = set(ends)
+    while left:
+        done, left = wait(left, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
+        if not done and not pool.active:
+            for end in left:
+                end.set_exception(BrokenProcessPool("left in a broken pool"))
+        yield from done
 
 
 def _scheduled(pool: Any, limits: Limits, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Future[Any]:

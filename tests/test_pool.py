@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import Future
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from pebble import CONSTS, ProcessPool
 from pebble.pool import process as pebble_process
+from pebble.pool.base_pool import PoolStatus
 from psutil import pid_exists
 
 from suite.pool import LOCK_SECONDS, Limits, Lost, each
@@ -137,6 +139,20 @@ def test_a_broken_pool_takes_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
         return schedule(*given, **options)
 
     monkeypatch.setattr(ProcessPool, "schedule", refused)
+    assert dict(each([(doubled, (4,)), (doubled, (5,))], workers=2)) == {0: 8, 1: 10}
+
+
+def test_calls_that_a_broken_pool_left_lying_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that a pool had not looked at when it broke would be waited for without end."""
+    calls, schedule = count(), ProcessPool.schedule
+
+    def left_lying(pool: Any, *given: Any, **options: Any) -> Any:
+        if next(calls) == 0:
+            pool._context.status = PoolStatus.ERROR
+            return Future[int]()
+        return schedule(pool, *given, **options)
+
+    monkeypatch.setattr(ProcessPool, "schedule", left_lying)
     assert dict(each([(doubled, (4,)), (doubled, (5,))], workers=2)) == {0: 8, 1: 10}
 
 
