@@ -16,9 +16,10 @@ from suite.cluster import Cluster
 from suite.draw import draw, generators_kept
 from suite.errand import Chunk, Errand, train_alone, train_elsewhere, train_here, try_case
 from suite.errors import SuiteError
+from suite.limits import UNLIMITED, Limits
 from suite.machine import Settings
 from suite.plan import EAGER, Cell, Plan
-from suite.pool import UNLIMITED, Limits, Lost, cores, each, start_server
+from suite.pool import Lost, cores, each, start_server
 from suite.trial import Trial
 
 CHUNK_STEPS = 10_000

@@ -5,59 +5,37 @@ They are forked from a server that has imported all that trains, so that a new o
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import forkserver
-from pathlib import Path
+from multiprocessing import connection, forkserver, resource_tracker, util
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
+from time import monotonic
+from traceback import format_exception
 from typing import Any
 
-from pydantic import ByteSize, TypeAdapter, ValidationError
-
-from suite.errors import SuiteError
+from suite.errors import told
+from suite.limits import UNLIMITED, Limits
 
 FORKED = "forkserver" in multiprocessing.get_all_start_methods()
 METHOD = "forkserver" if FORKED else "spawn"
-PRELOADED = "suite.errand"
-"""What the server imports."""
-
-STATUS = Path("/proc/self/status")
-"""Where Linux tells how much memory this process holds."""
-
-ATTEMPTS = 2
-"""How often a call is made whose process dies: a kill from elsewhere happens once, a call that kills does it again."""
+PRELOADED = ["torch._dynamo", "suite.errand", __name__]
+"""What the server imports, so that no worker has to; the first of them torch asks for with its first optimizer."""
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
-LOCK_SECONDS = 5.0
-"""How long a worker waits to be handed a call: one that was killed while it was being handed one lets nobody else."""
-
-LOOK_SECONDS = 1.0
-"""How often it is looked whether a pool still works, while no call ends."""
+END_SECONDS = 1.0
+"""How long a process that is to end may take for it, before it is killed."""
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """How far one call may go; without any, as far as it likes."""
-
-    seconds: float | None = None
-    memory: int | None = None
-    """Bytes of data that its process may hold beyond those that it held before."""
-
-    def __bool__(self) -> bool:
-        """Tell whether there are any."""
-        return self.seconds is not None or self.memory is not None
-
-
-UNLIMITED = Limits()
 
 
 @dataclass(frozen=True)
@@ -67,111 +45,226 @@ class Lost:
     reason: str
 
 
-def parse_limits(seconds: float | None, memory: str | None) -> Limits:
-    """Read seconds as they are, and memory as "500MB" or "2GiB".
-
-    Raises:
-        SuiteError: if the text names no size, or memory cannot be limited on this system.
-    """
-    if memory is None:
-        return Limits(seconds=seconds)
-    try:
-        size = int(TypeAdapter(ByteSize).validate_python(memory))
-    except ValidationError:
-        raise SuiteError(f'--cell-memory "{memory}" is no size; give one as 500MB or 2GiB') from None
-    if not STATUS.exists():
-        raise SuiteError("--cell-memory works on Linux only; leave it out here")
-    return Limits(seconds=seconds, memory=size)
-
-
 def start_server() -> None:
     """Let the server come up, while this process still does other things."""
     if FORKED:
-        multiprocessing.set_forkserver_preload([PRELOADED])
-        forkserver.ensure_running()
+        multiprocessing.set_forkserver_preload(PRELOADED)
+        resource_tracker.ensure_running()  # which would else be begun by the server's beginning, and clear the mask
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is not for it, nor for its workers
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def each(calls: Sequence[Call], *, workers: int, limits: Limits = UNLIMITED) -> Iterator[tuple[int, Any]]:
     """Make calls in so many processes; give each one's place and its answer as it ends, or why it is :class:`Lost`.
 
+    A call whose process dies is made once more, beside no other: a kill from elsewhere happens once, a call that kills
+    does it again.
+
     Raises:
         Exception: what a call raises, when its turn comes; the others are stopped.
     """
-    again, width = list(range(len(calls))), workers
-    for attempt in range(ATTEMPTS):
-        places, again = again, []
-        for place, answer in _made([calls[place] for place in places], width, limits):
-            if isinstance(answer, _Died) and attempt + 1 < ATTEMPTS:
-                again.append(places[place])
-                width = 1 if answer.at_work else width  # whoever died beside another is tried alone
-            else:
-                yield places[place], Lost(answer.reason) if isinstance(answer, _Died) else answer
-        if not again:
-            return
+    again = []
+    for place, end in _made(enumerate(calls), workers, limits):
+        if isinstance(end, _Died):
+            again.append((place, calls[place]))
+        else:
+            yield place, _answer(end)
+    for place, end in _made(again, 1, limits):
+        yield place, _answer(end)
+
+
+@dataclass(frozen=True)
+class _Returned:
+    value: Any
+
+
+@dataclass(frozen=True)
+class _Raised:
+    error: BaseException
 
 
 @dataclass(frozen=True)
 class _Died:
     reason: str
-    at_work: bool = True
-    """It, and not a process that had not begun with anything: that breaks a pool as a whole."""
 
 
-def _made(calls: Sequence[Call], workers: int, limits: Limits) -> Iterator[tuple[int, Any]]:
-    """Make calls once."""
-    from pebble import ProcessExpired, ProcessPool
-
-    if not calls:
-        return
-    start_server()
-    width, context = min(workers, len(calls)), multiprocessing.get_context(METHOD)
-    with _stopped_at_the_end(ProcessPool(width, context=context, initializer=_be_impatient)) as pool:
-        with _uninterrupted():  # a worker that comes up meanwhile would be known to nobody, and stopped by nobody
-            ends = {
-                _scheduled(pool, limits, function, arguments): place
-                for place, (function, arguments) in enumerate(calls)
-            }
-        for end in _as_they_end(pool, ends):
-            try:
-                answer = end.result()
-            except TimeoutError:
-                answer = Lost(f"took more than {limits.seconds:g} s, the limit of --cell-timeout")
-            except ProcessExpired as error:
-                answer = _Died(f"its process ended: {_told(error.exitcode)}")
-            except BrokenProcessPool:
-                answer = _Died("processes ended before they began", at_work=False)
-            yield ends[end], answer
+@dataclass(frozen=True)
+class _Late:
+    reason: str
 
 
-def _as_they_end(pool: Any, ends: Iterable[Future[Any]]) -> Iterator[Future[Any]]:
-    """Give calls as they end; those that a pool had not looked at when it broke have no end, and are given one."""
-    left = set(ends)
-    while left:
-        done, left = wait(left, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
-        if not done and not pool.active:
-            for end in left:
-                end.set_exception(BrokenProcessPool("left in a broken pool"))
-        yield from done
+_End = _Returned | _Raised | _Died | _Late
+"""What became of a call."""
 
 
-def _scheduled(pool: Any, limits: Limits, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Future[Any]:
-    """Let a pool make a call; a pool that is broken by now takes no more, which is this call's end too."""
-    try:
-        end: Future[Any] = pool.schedule(_within, (limits.memory, function, arguments), timeout=limits.seconds)
-    except RuntimeError as error:
-        end = Future()
-        end.set_exception(BrokenProcessPool(str(error)))
-    return end
+def _answer(end: _End) -> Any:
+    """Give what a call returned, raise what it raised, or say why there is neither."""
+    match end:
+        case _Returned(value):
+            return value
+        case _Raised(error):
+            raise error
+        case _Died(reason) | _Late(reason):
+            return Lost(reason)
+
+
+def _made(calls: Iterable[tuple[int, Call]], width: int, limits: Limits) -> Iterator[tuple[int, _End]]:
+    """Make calls once, by place; each worker has one, and is given the next when that has ended."""
+    left = deque(calls)
+    with _stopped_at_the_end() as workers:
+        while left or workers:
+            while left and len(workers) < width:
+                place, call = left.popleft()
+                try:
+                    with _uninterrupted():  # what comes up meanwhile would be known to nobody, and stopped by nobody
+                        workers.append(_Worker(place, call, limits))
+                except (OSError, EOFError) as error:
+                    if workers:  # which can make it
+                        left.appendleft((place, call))
+                        break
+                    yield place, _Died(f"no process came up: {told(error)}")
+            for worker in _heard_of(workers):
+                place, end = worker.place, worker.end()
+                if end is None:
+                    continue
+                if left and isinstance(end, _Returned | _Raised):
+                    worker.make(*left.popleft())
+                else:
+                    with _uninterrupted():
+                        workers.remove(worker)
+                        worker.stop()
+                yield place, end
 
 
 @contextmanager
-def _stopped_at_the_end(pool: Any) -> Iterator[Any]:
-    """Stop a pool's processes, whatever they are at, when nobody waits for them any more."""
+def _stopped_at_the_end() -> Iterator[list[_Worker]]:
+    """Stop those of these workers that are left, whatever they are at, when nobody waits for them any more."""
+    workers: list[_Worker] = []
     try:
-        yield pool
+        yield workers
     finally:
-        pool.stop()
-        pool.join()
+        with _uninterrupted():
+            for worker in workers:
+                worker.let_go()
+            for worker in workers:
+                worker.stop()
+
+
+def _heard_of(workers: Sequence[_Worker]) -> list[_Worker]:
+    """Wait for workers that say something, or end, or have taken too long."""
+    first = min((worker.until for worker in workers), default=0.0)
+    heard = set(
+        connection.wait(
+            [sign for worker in workers for sign in worker.signs],
+            timeout=None if first == math.inf else max(0.0, first - monotonic()),
+        )
+    )
+    return [worker for worker in workers if not heard.isdisjoint(worker.signs) or worker.until <= monotonic()]
+
+
+class _Worker:
+    """A process that makes one call after another, as this end of its line sees it.
+
+    It shares nothing with another that a kill could leave locked.
+    """
+
+    def __init__(self, place: int, call: Call, limits: Limits) -> None:
+        """Begin it, with a call to make.
+
+        Raises:
+            OSError, EOFError: if none comes up, or it is killed before it has.
+        """
+        start_server()
+        context: Any = multiprocessing.get_context(METHOD)
+        self._limits = limits
+        self._line, its_end = context.Pipe()
+        its_leash, self._leash = context.Pipe(duplex=False)
+        self._process: BaseProcess = context.Process(target=_serve, args=(its_end, its_leash), daemon=True)
+        self._process.start()
+        its_end.close()
+        its_leash.close()
+        self.signs = (self._line, self._process.sentinel)
+        """What is readable when there is something to hear of it."""
+        self.make(place, call)
+
+    def make(self, place: int, call: Call) -> None:
+        """Let it make a call."""
+        self.place = place
+        self.until = math.inf
+        """When its time is up."""
+        with suppress(ConnectionError):  # it has ended, as its end tells
+            self._line.send((self._limits, *call))
+
+    def end(self) -> _End | None:
+        """Return how its call ended; or None, if all that was heard is that it has begun."""
+        with suppress(EOFError, ConnectionError):  # it has ended
+            if self._line.poll():
+                said = self._line.recv()
+                if said == BEGUN and self._limits.seconds is not None:
+                    self.until = monotonic() + self._limits.seconds
+                return None if said == BEGUN else said
+        if self.until <= monotonic() and self._process.is_alive():
+            return _Late(f"took more than {self._limits.seconds:g} s, the limit of --cell-timeout")
+        return _Died(f"its process ended: {_told(self._wait())}")
+
+    def let_go(self) -> None:
+        """Tell it to end, whatever it is at."""
+        self._leash.close()
+
+    def stop(self) -> None:
+        """Let it end, and leave nothing of it."""
+        self.let_go()
+        self._wait()
+        self._process.close()
+        self._line.close()
+
+    def _wait(self) -> int:
+        """Wait until it has ended, which takes no more than a while; return its exit code."""
+        self._process.join(END_SECONDS)
+        self._process.kill()
+        self._process.join()
+        code = self._process.exitcode
+        assert code is not None
+        return code
+
+
+BEGUN = "begun"
+"""What a worker says when it has understood a call: now its time runs."""
+
+
+def _serve(line: Connection, leash: Connection) -> None:
+    """Make the calls that come, in this process, until there is nobody left to make them for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    multiprocessing.current_process().daemon = False  # a call may have processes of its own
+    end = threading.Thread(target=_end_with, args=(leash,), daemon=True)
+    end.start()
+    with suppress(EOFError, ConnectionError):  # nobody is
+        while True:
+            line.send_bytes(_ended(line, line.recv_bytes()))
+    end.join()
+
+
+def _end_with(leash: Connection) -> None:
+    """End this process when whoever holds the leash lets go, or is killed; give back what it has of the system's."""
+    leash.poll(None)
+    util._run_finalizers()  # type: ignore[attr-defined]  # noqa: SLF001 - what a process does that ends by itself
+    os._exit(1)
+
+
+def _ended(line: Connection, call: bytes) -> bytes:
+    """Make a call that came over a line; return how it ended, as it goes back."""
+    try:
+        limits, function, arguments = ForkingPickler.loads(call)
+        line.send(BEGUN)
+        with limits.held():
+            value = function(*arguments)
+        return bytes(ForkingPickler.dumps(_Returned(value)))
+    except BaseException as error:  # whatever it is, it is raised where the call came from
+        error.add_note("".join(format_exception(error)))
+        return bytes(ForkingPickler.dumps(_Raised(error)))
 
 
 @contextmanager
@@ -194,41 +287,6 @@ def _uninterrupted() -> Iterator[None]:
 def _told(code: int) -> str:
     """Say how a process ended: by a signal, or with a code."""
     return signal.Signals(-code).name if -code in list(signal.Signals) else f"exit code {code}"
-
-
-def _be_impatient() -> None:
-    """Let this worker wait no longer than it has to."""
-    from pebble import CONSTS
-
-    CONSTS.channel_lock_timeout = LOCK_SECONDS
-
-
-def _within(memory: int | None, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    """Make a call in this process, which may hold so much more memory than it does."""
-    if memory is None:
-        return function(*arguments)
-    with _held_to(memory):
-        return function(*arguments)
-
-
-@contextmanager
-def _held_to(memory: int) -> Iterator[None]:
-    """Let the system refuse this process more data than so many bytes beyond what it holds."""
-    import resource
-
-    before = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + memory, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, before)
-
-
-def _data_bytes() -> int:
-    """Return how many bytes of data this process holds, as the limit counts them."""
-    lines = STATUS.read_text(encoding="ascii").splitlines()
-    (kilobytes,) = (line.split()[1] for line in lines if line.startswith("VmData:"))
-    return int(kilobytes) * 1024
 
 
 def cores() -> int:

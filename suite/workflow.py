@@ -20,9 +20,9 @@ from suite.errors import raise_all
 from suite.expect import Expectation
 from suite.judge import Verdict
 from suite.judge.verdict import ALL
+from suite.limits import UNLIMITED, Limits
 from suite.machine import Settings, fingerprint, unavailable
 from suite.plan import EAGER, Cell, Plan
-from suite.pool import UNLIMITED, Limits
 from suite.records import in_memory, sole_recorder
 from suite.sketch import Sketch, sketch
 from suite.source import UNWRITTEN, read_source

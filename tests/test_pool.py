@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
-from concurrent.futures import Future
-from itertools import count
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from pickle import PicklingError
 
 import pytest
-from pebble import CONSTS, ProcessPool
-from pebble.pool import process as pebble_process
-from pebble.pool.base_pool import PoolStatus
+import torch
 from psutil import pid_exists
 
-from suite.pool import LOCK_SECONDS, Limits, Lost, each
+from suite.limits import Limits
+from suite.pool import Lost, each
 
 HUGE = 4 * 2**30
+FEW = 10
+
+ROOT = Path(__file__).parent.parent
+
+TAKEN: list[object] = []
+"""What a worker took."""
+
+ComingUp = Callable[[Callable[[int], object]], list[int]]
+"""What the fixture of that name gives."""
 
 
 def doubled(number: int) -> int:
@@ -58,9 +69,51 @@ def greedy(size: int) -> int:
         return -1
 
 
-def patience() -> float:
-    """Tell how long this process waits to be handed a call."""
-    return CONSTS.channel_lock_timeout
+def interrupted() -> str:
+    """Be sent what Ctrl-C sends."""
+    os.kill(os.getpid(), signal.SIGINT)
+    return "still there"
+
+
+def blocked() -> set[int]:
+    """Tell which signals wait."""
+    return signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def imported_by_a_step() -> list[str]:
+    """Tell what a step of training imports."""
+    before = set(sys.modules)
+    network = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    network(torch.ones(1, 1)).sum().backward()
+    optimizer.step()
+    return sorted(set(sys.modules) - before)
+
+
+def gone_but_for_a_child(place: Path) -> None:
+    """End the process, after it has begun another; leave that one's number."""
+    child = os.fork()
+    if child == 0:
+        time.sleep(600)
+    (place / str(child)).touch()
+    os._exit(7)
+
+
+def helped(number: int) -> int:
+    """Let a process of its own answer."""
+    with multiprocessing.get_context("spawn").Pool(1) as helpers:
+        return helpers.apply(doubled, (number,))
+
+
+def locking(seconds: float) -> None:
+    """Take one of the system's semaphores, for so long at least as this process lives."""
+    TAKEN.append(multiprocessing.get_context("spawn").Lock())
+    time.sleep(seconds)
+
+
+def unsendable() -> object:
+    """Return what cannot leave the process."""
+    return lambda: None
 
 
 def failing() -> None:
@@ -72,6 +125,12 @@ def test_calls_are_answered_by_place() -> None:
     """Each answer comes with its call's place, in any order."""
     assert dict(each([(doubled, (number,)) for number in range(7)], workers=2)) == {k: 2 * k for k in range(7)}
     assert list(each([], workers=2)) == []
+
+
+def test_a_worker_has_all_that_trains() -> None:
+    """No more than a few of torch's hundreds of modules are left for each of them, which would take it a second."""
+    ((_, left),) = each([(imported_by_a_step, ())], workers=1)
+    assert len(left) < FEW
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -87,18 +146,29 @@ def test_a_call_that_kills_its_process_is_lost_alone(workers: int) -> None:
     }
 
 
-def test_an_interruption_while_workers_come_up_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C in the midst of it is heard, once every worker is known; and then each of them is stopped."""
-    begun: list[Any] = []
-    launch = vars(pebble_process)["launch_process"]
+@pytest.fixture
+def coming_up(monkeypatch: pytest.MonkeyPatch) -> ComingUp:
+    """Do something to each worker as soon as it has a number, or in its stead; give the numbers."""
 
-    def interrupted(*words: Any) -> Any:
-        worker = launch(*words)
-        begun.append(worker.pid)
-        signal.raise_signal(signal.SIGINT)
-        return worker
+    def hurt(how: Callable[[int], object]) -> list[int]:
+        begun: list[int] = []
+        start = BaseProcess.start
 
-    monkeypatch.setattr(pebble_process, "launch_process", interrupted)
+        def started(worker: BaseProcess) -> None:
+            start(worker)
+            assert worker.pid is not None
+            begun.append(worker.pid)
+            how(worker.pid)
+
+        monkeypatch.setattr(BaseProcess, "start", started)
+        return begun
+
+    return hurt
+
+
+def test_an_interruption_while_workers_come_up_leaves_none(coming_up: ComingUp) -> None:
+    """Ctrl-C in the midst of it is heard once that worker is known; and then each of them is stopped."""
+    begun = coming_up(lambda _: signal.raise_signal(signal.SIGINT) if len(begun) == 2 else None)
     with pytest.raises(KeyboardInterrupt):
         list(each([(asleep, (60.0,))] * 2, workers=2))
     assert len(begun) == 2
@@ -106,54 +176,80 @@ def test_an_interruption_while_workers_come_up_leaves_none(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("kills", [1, 99])
-def test_a_process_that_is_killed_before_it_begins(monkeypatch: pytest.MonkeyPatch, kills: int) -> None:
-    """That breaks the pool; another makes the calls. Where that happens again and again, each says so."""
-    launch, begun = vars(pebble_process)["launch_process"], count()
-
-    def killed_at_once(*words: Any) -> Any:
-        worker = launch(*words)
-        if next(begun) < kills:
-            os.kill(worker.pid, signal.SIGKILL)
-        return worker
-
-    monkeypatch.setattr(pebble_process, "launch_process", killed_at_once)
-    lost = Lost("processes ended before they began")
+def test_a_process_that_is_killed_before_it_begins(coming_up: ComingUp, kills: int) -> None:
+    """Another makes its call. Where that happens again and again, each says so."""
+    begun = coming_up(lambda worker: os.kill(worker, signal.SIGKILL) if len(begun) <= kills else None)
+    lost = Lost("its process ended: SIGKILL")
     assert dict(each([(doubled, (4,)), (doubled, (5,))], workers=1)) == (
         {0: 8, 1: 10} if kills == 1 else {0: lost, 1: lost}
     )
 
 
-def test_workers_do_not_wait_for_one_that_was_killed() -> None:
-    """Killed while it was handed a call, it keeps the others from theirs for seconds, not minutes."""
-    assert list(each([(patience, ())], workers=1)) == [(0, LOCK_SECONDS)]
-    assert CONSTS.channel_lock_timeout > LOCK_SECONDS
+@pytest.mark.parametrize("granted", [0, 1])
+def test_where_no_process_comes_up(coming_up: ComingUp, granted: int) -> None:
+    """Those that did make all the calls; where there is none, each call is lost with the system's reason."""
+
+    def refuse(_: int) -> None:
+        if len(begun) > granted:
+            raise BlockingIOError("no more of them")
+
+    begun = coming_up(refuse)
+    lost = Lost("no process came up: BlockingIOError: no more of them")
+    assert dict(each([(doubled, (1,)), (doubled, (2,)), (doubled, (3,))], workers=2)) == (
+        {0: 2, 1: 4, 2: 6} if granted else {0: lost, 1: lost, 2: lost}
+    )
 
 
-def test_a_broken_pool_takes_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it will not take is made by the next one."""
-    refusals, schedule = count(), ProcessPool.schedule
-
-    def refused(*given: Any, **options: Any) -> Any:
-        if next(refusals) == 0:
-            raise RuntimeError("Unexpected error within the Pool")
-        return schedule(*given, **options)
-
-    monkeypatch.setattr(ProcessPool, "schedule", refused)
-    assert dict(each([(doubled, (4,)), (doubled, (5,))], workers=2)) == {0: 8, 1: 10}
+def test_ctrl_c_is_not_for_workers(coming_up: ComingUp, capfd: pytest.CaptureFixture[str]) -> None:
+    """A terminal sends it to every process of a command, also to one that has only just come up."""
+    coming_up(lambda worker: os.kill(worker, signal.SIGINT))
+    assert dict(each([(doubled, (4,)), (interrupted, ())], workers=2)) == {0: 8, 1: "still there"}
+    assert capfd.readouterr().err == ""
 
 
-def test_calls_that_a_broken_pool_left_lying_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call that a pool had not looked at when it broke would be waited for without end."""
-    calls, schedule = count(), ProcessPool.schedule
+def commanded(code: str) -> subprocess.Popen[str]:
+    """Let another process go through the answers of :func:`each`, as code says."""
+    lines = ["import os, time", "from tests.test_pool import *", "if __name__ == '__main__':", f"    {code}"]
+    words = [sys.executable, "-c", "\n".join(lines)]
+    return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    def left_lying(pool: Any, *given: Any, **options: Any) -> Any:
-        if next(calls) == 0:
-            pool._context.status = PoolStatus.ERROR
-            return Future[int]()
-        return schedule(pool, *given, **options)
 
-    monkeypatch.setattr(ProcessPool, "schedule", left_lying)
-    assert dict(each([(doubled, (4,)), (doubled, (5,))], workers=2)) == {0: 8, 1: 10}
+def test_ctrl_c_is_kept_from_workers_from_the_first() -> None:
+    """They come up with it blocked, also in a process that has begun nothing else before."""
+    with commanded("print(*each([(blocked, ())], workers=1))") as process:
+        assert process.communicate(timeout=60) == (f"(0, {{{signal.SIGINT!r}}})\n", "")
+
+
+def test_workers_end_with_whoever_began_them() -> None:
+    """Killed without a chance to stop them, it leaves none at work."""
+    calls = "[(os.getpid, ()), (asleep, (600.0,))]"
+    with commanded(f"for _, worker in each({calls}, workers=1): print(worker, flush=True)") as process:
+        assert process.stdout is not None
+        worker = int(process.stdout.readline())
+        assert pid_exists(worker)
+        process.kill()
+    deadline = time.monotonic() + 30
+    while pid_exists(worker) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not pid_exists(worker)
+
+
+@pytest.mark.parametrize("ending", ["list(answers)", "next(answers); answers.close()"], ids=["idle", "at work"])
+def test_workers_leave_nothing_in_the_system(ending: str) -> None:
+    """One that has nothing to do gives back what it took, and so does one that is stopped at its work."""
+    last = 600.0 if "close" in ending else 0.0
+    with commanded(f"answers = each([(locking, (0.0,)), (locking, ({last},))], workers=1); {ending}") as process:
+        assert process.communicate(timeout=60) == ("", "")
+
+
+def test_a_process_that_ends_is_not_waited_for(tmp_path: Path) -> None:
+    """What it began itself may go on, with all that it held open."""
+    assert dict(each([(gone_but_for_a_child, (tmp_path,))], workers=1)) == {0: Lost("its process ended: exit code 7")}
+    children = [int(file.name) for file in tmp_path.iterdir()]
+    assert len(children) == 2  # the call was made twice
+    assert all(map(pid_exists, children))
+    for child in children:
+        os.kill(child, signal.SIGKILL)
 
 
 def test_a_process_that_was_killed_once_is_no_fault_of_its_call(tmp_path: Path) -> None:
@@ -176,8 +272,20 @@ def test_a_call_gets_no_more_memory_than_it_may_have() -> None:
 
 def test_what_a_call_raises_is_raised() -> None:
     """An exception is an answer of another kind, and no process died of it."""
-    with pytest.raises(LookupError, match="as it does"):
+    with pytest.raises(LookupError, match="as it does") as raised:
         list(each([(failing, ())], workers=1))
+    assert "in failing" in raised.value.__notes__[0]  # where, which only that process knows
+
+
+def test_what_cannot_be_sent_back_is_raised() -> None:
+    """It is not a process that died."""
+    with pytest.raises((AttributeError, PicklingError), match="lambda"):
+        list(each([(unsendable, ())], workers=1))
+
+
+def test_a_call_may_have_processes_of_its_own() -> None:
+    """As a loader of data has."""
+    assert dict(each([(helped, (4,))], workers=1)) == {0: 8}
 
 
 def test_nobody_is_left_behind() -> None:

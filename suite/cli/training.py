@@ -96,8 +96,8 @@ def _task(
     """Read the options of a run, every fault of theirs at once."""
     from suite.engine import call_workers, parse_engine, tried
     from suite.errors import gather
+    from suite.limits import UNLIMITED, parse_limits
     from suite.machine import Settings
-    from suite.pool import UNLIMITED, parse_limits
     from suite.train.suited import suited
     from suite.workflow import Task, new_folder
 

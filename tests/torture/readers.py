@@ -23,9 +23,9 @@ warnings.simplefilter("error")
 with atheris.instrument_imports(include=["suite"]):
     from suite.engine import parse_engine
     from suite.errors import SuiteError
+    from suite.limits import parse_limits
     from suite.machine import Machine
     from suite.plan import DTYPES, parse_choice, parse_devices, parse_seeds
-    from suite.pool import parse_limits
     from suite.records import schema
     from suite.records.manifest import read_json
     from suite.records.read import read_table
