@@ -55,6 +55,16 @@ def killed_once(place: Path) -> str:
     os._exit(3)
 
 
+def without_server(place: Path) -> str:
+    """Kill what the process was forked from, unless that was done before."""
+    if place.exists():
+        return "alive"
+    place.touch()
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(600)
+    return "of no use"
+
+
 def asleep(seconds: float) -> str:
     """Take so long."""
     time.sleep(seconds)
@@ -255,6 +265,11 @@ def test_a_process_that_ends_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_process_that_was_killed_once_is_no_fault_of_its_call(tmp_path: Path) -> None:
     """Whoever was killed from elsewhere is tried again."""
     assert dict(each([(killed_once, (tmp_path / "mark",)), (doubled, (1,))], workers=2)) == {0: "alive", 1: 2}
+
+
+def test_a_server_that_was_killed_is_begun_again(tmp_path: Path) -> None:
+    """With it goes all that is known of the workers that came from it; their calls are made again."""
+    assert dict(each([(without_server, (tmp_path / "mark",)), (doubled, (1,))], workers=2)) == {0: "alive", 1: 2}
 
 
 def test_a_call_that_outstays_its_time_is_lost_alone() -> None:
