@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from tabulate import tabulate
 
+from suite.cli import main
 from suite.errors import SuiteError
 
 SHOWN = 300
@@ -79,6 +83,50 @@ def tally(pytestconfig: pytest.Config) -> Callable[[str], Tally]:
         return _kept(pytestconfig).setdefault(what, Tally(what))
 
     return named
+
+
+CASE = """
+    '''One neuron without a bias.'''
+
+    from functools import partial
+
+    from torch import nn
+    from torch.optim import SGD
+
+    from suite import Case, fixed, graph, parameter, path
+
+    CASE = Case(
+        architecture=partial(nn.Linear, 1, 1, bias=False),
+        data=fixed(x=[[1.0], [2.0]], target=[[5.0], [9.0]]),
+        loss=nn.MSELoss(),
+        optimizer=partial(SGD, lr=0.1, momentum=0.9),
+        steps=20,
+        expect=[parameter("weight", low=-100.0, high=100.0).share(0.5, 1.0), parameter("weight", low=-9.0).median()],
+        show=[path("weight"), graph(low=-3.0, high=3.0, points=3)],
+    )
+"""
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train a case, accept the run, compare it, and return the folder of all of it, to be left as it is.
+
+    The run holds every file that one can hold.
+    """
+    folder = tmp_path_factory.mktemp("recorded")
+    (folder / "cases").mkdir()
+    (folder / "cases/neuron.py").write_text(dedent(CASE).lstrip(), encoding="utf-8")
+    run, baselines = str(folder / "a-run"), str(folder / "baselines")
+    small = ["--device", "cpu", "--dtype", "float32,float64", "--seeds", "6"]
+    for words in (
+        ["run", "--cases", str(folder / "cases"), *small, "--out", run],
+        ["accept", run, "--reason", "x", "--who", "me", "--baseline", baselines],
+        ["compare", run, "--baseline", baselines],
+    ):
+        assert CliRunner().invoke(main, words).exit_code in {0, 3}
+    shutil.copy(folder / "baselines/cpu/first.csv", folder / "a-run/again.csv")
+    shutil.copy(folder / "baselines/cpu/first.csv", folder / "a-run/first.csv")
+    return folder
 
 
 @pytest.fixture(scope="session")
