@@ -56,7 +56,7 @@ def verb(function: Callable[..., int]) -> Callable[..., None]:
     @wraps(function)
     def exit_with_code(*args: Any, **options: Any) -> None:
         try:
-            with _terminable():
+            with _stoppable():
                 sys.exit(function(*args, **options))
         except SuiteError as error:
             for fault in error.faults:
@@ -78,21 +78,39 @@ def code_of(stop: KeyboardInterrupt) -> int:
     return TERMINATED if isinstance(stop, TerminatedError) else INTERRUPTED
 
 
+def stop_if_told() -> None:
+    """Stop now, if that was asked for before and came to nothing: somebody's code caught it, as code of a case can.
+
+    Raises:
+        KeyboardInterrupt: as it was raised before.
+    """
+    for stop in TOLD:
+        raise stop
+
+
+TOLD: list[KeyboardInterrupt] = []
+"""What asked the present verb to stop."""
+
+
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM end what is done within; where Python hears no signals, it ends the process as ever."""
+def _stoppable() -> Iterator[None]:
+    """Let SIGTERM, as Ctrl-C, stop what is done within; where Python hears no signals, they do what they ever do."""
+    TOLD.clear()
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _terminate)
+    deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # as under nohup, which is left as it is
+    before = {number: signal.signal(number, _stop) for number in ([] if deaf else [signal.SIGINT]) + [signal.SIGTERM]}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
-def _terminate(*_: object) -> None:
-    raise TerminatedError
+def _stop(number: int, _: object) -> None:
+    TOLD.append(TerminatedError() if number == signal.SIGTERM else KeyboardInterrupt())
+    raise TOLD[-1]
 
 
 def complain(line: str, file: IO[Any] | None = None) -> None:

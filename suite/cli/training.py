@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from suite.cli.common import CASES, JSON, THREADS, code_of, collection_of, complain, main, verb
+from suite.cli.common import CASES, JSON, THREADS, code_of, collection_of, complain, main, stop_if_told, verb
 from suite.cli.judging import print_verdicts
 from suite.errors import SuiteError
 
 if TYPE_CHECKING:
     from suite.discover import Collection
     from suite.plan import Plan
+    from suite.trial import Trial
     from suite.workflow import Task
 
 
@@ -74,7 +75,12 @@ def _trained(task: Task, *, as_json: bool) -> int:
     from suite.workflow import execute
 
     with _progress(task) as watch:
-        folder = execute(task, watch)
+
+        def look(trials: Sequence[Trial]) -> None:
+            watch(trials)
+            stop_if_told()
+
+        folder = execute(task, look)
     verdicts = judge_expectations(read_run(folder))
     write_verdicts(folder, [verdict.row() for verdict in verdicts])
     print_verdicts(verdicts, steps=after_run(folder), as_json=as_json)

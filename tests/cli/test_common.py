@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,3 +44,20 @@ def test_ctrl_c_anywhere_is_no_verdict(cases: Path, invoke: Invoke, monkeypatch:
     for verb in ("list", "run"):
         done = invoke(verb)
         assert (done.exit_code, done.stderr) == (130, "suite: interrupted\n")
+
+
+def test_what_ignores_ctrl_c_goes_on_ignoring_it(cases: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was begun in the background, as a script begins it with "&", is not stopped by Ctrl-C in front of it."""
+    heard: list[object] = []
+
+    def look(*_: object, **__: object) -> None:
+        heard.append(signal.getsignal(signal.SIGINT))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("suite.discover.discover", look)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        invoke("list")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert heard == [signal.SIG_IGN]

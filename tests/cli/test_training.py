@@ -29,6 +29,18 @@ Write = Callable[[str, str], Path]
 Mortal = Any
 """A run that may be killed, as the fixture of that name makes it."""
 
+DEAF = """
+
+def build():
+    try:
+        os.kill(os.getpid(), {number})
+    except BaseException:
+        pass
+    return nn.Linear(1, 1, bias=False)
+
+
+CASE ="""
+
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_a_run_that_is_killed_is_completed_to_the_byte(mortal: Mortal, number: signal.Signals) -> None:
@@ -52,6 +64,19 @@ def test_a_run_that_is_told_to_end_says_how_to_complete_it(mortal: Mortal, numbe
     assert shlex.split(line)[-3:] == shlex.split(f"{shlex.quote(folder.name)} --engine processes")
     assert not any(map(pid_exists, workers))
     mortal.check(folder)
+
+
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_case_that_catches_it_cannot_keep_a_run_from_ending(
+    tmp_path: Path, case_text: str, invoke: Invoke, number: int, expected: int
+) -> None:
+    """It ends then with the next rows that are written, however the case was written."""
+    build = DEAF.format(number=int(number))
+    text = case_text.replace("partial(nn.Linear, 1, 1, bias=False)", "build").replace("\nCASE =", build)
+    (tmp_path / "deaf.py").write_text(text.replace("from functools", "import os\nfrom functools", 1))
+    done = invoke("run", "--cases", "deaf.py", "--device", "cpu", "--seeds", "3", "--out", "run")
+    assert (done.exit_code, done.stderr[:36]) == (expected, "suite: interrupted; complete it with")
+    assert not read_run(tmp_path / "run").manifest.complete
 
 
 def test_a_worker_that_is_killed_is_replaced(mortal: Mortal) -> None:
