@@ -171,11 +171,11 @@ def test_a_run_can_be_the_baseline_of_another(accepted: Path, invoke: Invoke, tr
 
 
 def slowed(step: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a step that takes a millisecond longer, and has the processor meanwhile."""
+    """Return a step that takes many times as long, and has the processor meanwhile."""
 
     @wraps(step)
     def longer(*args: Any, **options: Any) -> Any:
-        until = time.perf_counter() + 0.001
+        until = time.perf_counter() + 0.004
         while time.perf_counter() < until:
             pass
         return step(*args, **options)
