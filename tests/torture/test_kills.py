@@ -64,10 +64,12 @@ def seconds_of(mortal: Mortal, engine: str) -> float:
 def test_a_worker(mortal: Mortal, tally: Tallies, moments: int, number: signal.Signals) -> None:
     """A worker process is killed; another takes its place, and the run is whole to the byte."""
     counted, draw = tally(f"{number.name} of a worker process"), Random(f"{number} worker")
-    seconds = seconds_of(mortal, "processes")
-    tried = 0
+    _, begun = with_workers(mortal)
+    start = time.monotonic()
+    assert begun.wait() == (0, "")
+    seconds, tried = time.monotonic() - start, 0
     while tried < moments:
-        folder, begun = mortal.begin("--engine", "processes")
+        folder, begun = with_workers(mortal)
         time.sleep(draw.uniform(0.0, seconds))
         workers = begun.workers()
         if workers:
@@ -81,6 +83,14 @@ def test_a_worker(mortal: Mortal, tally: Tallies, moments: int, number: signal.S
             assert (code, told) == (0, "")
             assert mortal.read(folder) == mortal.whole
     assert not counted.losses
+
+
+def with_workers(mortal: Mortal) -> tuple[Path, Any]:
+    """Begin a run, and give it as soon as there is a worker process, or none will come any more."""
+    folder, begun = mortal.begin("--engine", "processes")
+    while not (begun.workers() or begun.ended()):
+        time.sleep(0.002)
+    return folder, begun
 
 
 @SIGNALS
