@@ -24,6 +24,8 @@ Mortal = Any
 Tallies = Callable[[str], Any]
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
+LONGEST_SECONDS = 120.0
+"""A run that has neither a worker nor an end by then hangs."""
 COLD = 10
 """One in so many kills is of a process that starts from nothing, which takes seconds of importing."""
 
@@ -88,7 +90,9 @@ def test_a_worker(mortal: Mortal, tally: Tallies, moments: int, number: signal.S
 def with_workers(mortal: Mortal) -> tuple[Path, Any]:
     """Begin a run, and give it as soon as there is a worker process, or none will come any more."""
     folder, begun = mortal.begin("--engine", "processes")
+    end = time.monotonic() + LONGEST_SECONDS
     while not (begun.workers() or begun.ended()):
+        assert time.monotonic() < end
         time.sleep(0.002)
     return folder, begun
 
