@@ -88,8 +88,8 @@ def test_a_worker(mortal: Mortal, tally: Tallies, moments: int, number: signal.S
 
 
 def with_workers(mortal: Mortal) -> tuple[Path, Any]:
-    """Begin a run, and give it as soon as there is a worker process, or none will come any more."""
-    folder, begun = mortal.begin("--engine", "processes")
+    """Begin a run that leaves all training to worker processes; give it as soon as there is one, or none will come."""
+    folder, begun = mortal.begin("--engine", "processes", "--cell-timeout", f"{LONGEST_SECONDS:g}")
     end = time.monotonic() + LONGEST_SECONDS
     while not (begun.workers() or begun.ended()):
         assert time.monotonic() < end
