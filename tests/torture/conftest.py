@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,6 +27,8 @@ class Tally:
     """How often one thing was tried, and what came of it; of no use but to be counted."""
 
     what: str
+    part: str = ""
+    """Of what is told in one row together."""
     survivals: int = 0
     losses: list[str] = field(default_factory=list)
 
@@ -47,11 +50,6 @@ class Tally:
         else:
             self.survived()
 
-    def row(self) -> dict[str, object]:
-        """Return a row of the table."""
-        tried = self.survivals + len(self.losses)
-        return {"what": self.what, "tried": tried, "survived": self.survivals, "lost": len(self.losses)}
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put what is repeated for long first, so that side by side with -n nothing waits for it in the end."""
@@ -62,7 +60,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=in_the_end)
 
 
-KEPT = pytest.StashKey[dict[str, Tally]]()
+KEPT = pytest.StashKey[dict[tuple[str, str], Tally]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -76,11 +74,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def tally(pytestconfig: pytest.Config) -> Callable[[str], Tally]:
-    """Count tries under a name: ``tally("SIGKILL of a run").survived()``, or ``.lost("why")``."""
+def tally(pytestconfig: pytest.Config) -> Callable[..., Tally]:
+    """Count tries under a name, or a part of it: ``tally("SIGKILL of a run").survived()``, or ``.lost("why")``."""
 
-    def named(what: str) -> Tally:
-        return _kept(pytestconfig).setdefault(what, Tally(what))
+    def named(what: str, part: str = "") -> Tally:
+        return _kept(pytestconfig).setdefault((what, part), Tally(what, part))
 
     return named
 
@@ -135,7 +133,7 @@ def moments(pytestconfig: pytest.Config) -> int:
     return int(pytestconfig.getoption("--moments", default=100))
 
 
-def _kept(config: pytest.Config) -> dict[str, Tally]:
+def _kept(config: pytest.Config) -> dict[tuple[str, str], Tally]:
     return config.stash.setdefault(KEPT, {})
 
 
@@ -144,7 +142,8 @@ def pytest_testnodedown(node: Any, error: object) -> None:
     """Add what a worker of pytest-xdist counted."""
     counted: Sequence[Mapping[str, Any]] = getattr(node, "workeroutput", {}).get("torture", ())
     for told in counted:
-        tally = _kept(node.config).setdefault(told["what"], Tally(told["what"]))
+        name = (told["what"], told["part"])
+        tally = _kept(node.config).setdefault(name, Tally(*name))
         tally.survived(told["survivals"])
         tally.losses.extend(told["losses"])
 
@@ -169,7 +168,7 @@ def _not_tried_again(file: Path, tallies: Sequence[Tally]) -> Iterator[Tally]:
     lines = file.read_text(encoding="utf-8").splitlines()[2:] if file.exists() else []
     for what, _, survived, lost in ([cell.strip() for cell in line.strip("|").split("|")] for line in lines):
         if what not in tried:
-            yield Tally(what, int(survived), [""] * int(lost))
+            yield Tally(what, survivals=int(survived), losses=[""] * int(lost))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -179,9 +178,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"\n{_table(tallies)}")
     for tally in tallies:
         for reason in tally.losses:
-            terminalreporter.write_line(f"lost: {tally.what}: {reason}")
+            terminalreporter.write_line(f"lost: {tally.what}{tally.part and f' ({tally.part})'}: {reason}")
 
 
-def _table(tallies: Sequence[Tally]) -> str:
-    rows = [tally.row() for tally in tallies]
-    return tabulate([list(row.values()) for row in rows], headers=list(Tally("").row()), tablefmt="github")
+def _table(tallies: Iterable[Tally]) -> str:
+    survived, lost = Counter[str](), Counter[str]()
+    for tally in tallies:
+        survived[tally.what] += tally.survivals
+        lost[tally.what] += len(tally.losses)
+    rows = [(what, survived[what] + lost[what], survived[what], lost[what]) for what in sorted(survived)]
+    return tabulate(rows, headers=("what", "tried", "survived", "lost"), tablefmt="github")

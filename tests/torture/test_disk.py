@@ -21,7 +21,7 @@ pytestmark = pytest.mark.torture
 
 Mortal = Any
 """A run that may be killed, as the fixture of that name makes it."""
-Tallies = Callable[[str], Any]
+Tallies = Callable[..., Any]
 
 ROOM = 512 * 1024
 """Bytes that are more than a run of the small case needs."""
@@ -132,7 +132,7 @@ def test_what_may_only_be_read(mortal: Mortal, tally: Tallies) -> None:
         subprocess.run(["mount", "-o", "remount,ro,bind", str(place)], check=True)
         for name, words in verbs.items():
             code, told = mortal.start(mortal.home, *words).wait()
-            with tally(f"a read-only folder for suite {name}").one_try():
+            with tally("a read-only folder", f"suite {name}").one_try():
                 assert code == 2, told
                 one_line(told, "locked", "Read-only file system")
                 assert mortal.read(kept / "run") == mortal.whole
@@ -178,7 +178,7 @@ NAMES = {
 @pytest.mark.parametrize("name", NAMES)
 def test_names(mortal: Mortal, tally: Tallies, name: str) -> None:
     """A folder of any name holds a whole run, or is refused in one line that is safe to print."""
-    with tally(f"a folder's name: {name}").one_try():
+    with tally("a folder of an odd name", name).one_try():
         place = mortal.home / NAMES[name]
         code, told = mortal.start(mortal.home, *mortal.words, "--out", NAMES[name]).wait()
         assert code in {0, 2}, told

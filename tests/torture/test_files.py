@@ -52,7 +52,7 @@ RECORDS: dict[str, type[Manifest] | type[Machine]] = {"run.json": Manifest, "mac
 FILES_OF_EACH = 2000
 FOLDERS = 300
 
-Tally = Callable[[str], Any]
+Tally = Callable[..., Any]
 
 
 ODD_WORDS = [
@@ -369,7 +369,7 @@ def fault_of_record(file: Path, content: bytes, kind: type[Manifest] | type[Mach
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: str(table.file))
 def test_a_damaged_table_is_read_exactly_or_refused(recorded: Path, tmp_path: Path, tally: Tally, table: Table) -> None:
     """Never a traceback, never another value than stands there, never a line without its place."""
-    counted, luck = tally(f"{table.file}, damaged"), Random(table.file)
+    counted, luck = tally("a damaged table", str(table.file)), Random(table.file)
     whole = (recorded / "a-run" / table.file).read_bytes()
     rows = whole.splitlines(keepends=True)
     for content in (whole, *(damaged(b"".join(rows[:9]), luck, OF_TABLES) for _ in range(FILES_OF_EACH))):
@@ -381,7 +381,7 @@ def test_a_damaged_table_is_read_exactly_or_refused(recorded: Path, tmp_path: Pa
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_damaged_record_is_read_exactly_or_refused(recorded: Path, tmp_path: Path, tally: Tally, name: str) -> None:
     """Never a traceback, never another value than stands there, never a line without its path."""
-    counted, luck = tally(f"{name}, damaged"), Random(name)
+    counted, luck = tally("a damaged record", name), Random(name)
     whole = (recorded / "a-run" / name).read_bytes()
     for content in (whole, *(damaged(whole, luck, OF_JSON) for _ in range(FILES_OF_EACH))):
         fault = fault_of_record(tmp_path / name, content, RECORDS[name])
@@ -438,9 +438,9 @@ def test_verbs_take_a_damaged_folder_or_refuse_it(
         content = damaged(file.read_bytes(), luck, likely)
         file.write_bytes(content)
         for words in VERBS:
-            fault, counted = fault_of_verb(words), tally(f"damaged folders: suite {words[0]}")
+            fault, counted = fault_of_verb(words), tally("a verb that reads a damaged folder", words[0])
             counted.lost(f"{fault}: {file} {ascii(content)[-300:]}") if fault else counted.survived()
-    assert not any(tally(f"damaged folders: suite {words[0]}").losses for words in VERBS)
+    assert not any(tally("a verb that reads a damaged folder", words[0]).losses for words in VERBS)
 
 
 def number_changed(rows: list[list[str]], luck: Random) -> None:
