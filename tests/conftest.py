@@ -31,8 +31,8 @@ from torch import nn
 from torch.optim import SGD
 
 from suite.case import Case, fixed
+from suite.clause import Clause
 from suite.cli import main
-from suite.expect import Clause
 from suite.judge.pairs import Pairs, by_cell
 from suite.machine import Device, Machine, Settings
 from suite.plan import Cell

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from suite.expect import Clause, Interval
+from suite.clause import Clause, Interval
 from suite.judge.pairs import by_seed
 from suite.judge.statistics import (
     coincidences_allowed,

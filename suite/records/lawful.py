@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import PurePosixPath
 
-from suite.expect import Clause
+from suite.clause import Clause
 from suite.machine import Machine
 from suite.plan import DTYPES, MODES, SEED_LIMIT
 from suite.trial import DeclaredCase, Manifest, PlannedCell

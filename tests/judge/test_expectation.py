@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from suite.expect import Clause
+from suite.clause import Clause
 from suite.judge import Outcome, Stage, Verdict
 from suite.judge.expectation import judge_cell, judge_clause, told_bounds
 from suite.judge.statistics import counts_allowed, too_rare

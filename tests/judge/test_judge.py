@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim import SGD
 
 from suite.case import Case, fixed
-from suite.expect import Clause
+from suite.clause import Clause
 from suite.judge import Aspect, Outcome, Stage, Verdict, exit_code, judge, judge_expectations
 from suite.judge.judge import FALSE_ALARMS, _level
 from suite.judge.time import SLOWER

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suite.expect import Clause
+from suite.clause import Clause
 from suite.machine import Device, Machine, Settings
 from suite.records.lawful import DEVICE, unlawful_machine, unlawful_manifest
 from suite.sketch import Layer, Sketch

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from suite.clause import Clause
 from suite.errors import SuiteError
-from suite.expect import Clause
 from suite.machine import Device, Machine, Settings
 from suite.plan import Skip
 from suite.records.manifest import MOST_BYTES, MOST_FAULTS, MOST_NAMES, read_json, write_json

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from suite.clause import Clause
 from suite.errors import SuiteError
-from suite.expect import Clause, Expectation, parameter
+from suite.expect import Expectation, parameter
 from suite.judge import Aspect, Outcome
 from suite.machine import Machine
 from suite.records import in_memory

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from suite.case import Case
+from suite.clause import ANY_DTYPE, Clause
 from suite.discover import Collection, folder
 from suite.errors import SuiteError, raise_all
-from suite.expect import ANY_DTYPE, Clause, Expectation
+from suite.expect import Expectation
 from suite.judge.expectation import told_bounds
 
 LISTED_DTYPE = "float32"
