@@ -16,9 +16,10 @@ from suite.errors import SuiteError, raise_all
 from suite.machine import Machine
 from suite.plan import EAGER
 from suite.records.atomic import reading, replace_text, writing
-from suite.records.folder import TABLES, as_csv, read_run
+from suite.records.folder import read_run
 from suite.records.lock import only_writer
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, write_json
+from suite.records.rows import TABLES, as_csv
 from suite.records.schema import CELL, FIRST
 from suite.trial import Acceptance, Manifest, RunRecord, Status, device_type
 

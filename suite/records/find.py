@@ -9,8 +9,9 @@ from typing import Generic, TypeVar
 
 from suite.errors import SuiteError, raise_all
 from suite.records.atomic import reading
-from suite.records.folder import TABLES, read_run
+from suite.records.folder import read_run
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, read_json
+from suite.records.rows import TABLES
 from suite.trial import Manifest, RunRecord
 
 Found = TypeVar("Found")

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from suite.errors import SuiteError
 from suite.plan import DTYPES
 from suite.records import quick
-from suite.records.folder import as_csv, frames
 from suite.records.quick import read_plainly
 from suite.records.read import read_table
+from suite.records.rows import as_csv, frames
 from suite.records.schema import CURVES, DIGEST, FLOAT, OBSERVATIONS, SCHEMA_VERSION, SEED, TRIALS, WHOLE, Table
 from suite.trial import Trial
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from suite.errors import SuiteError
 from suite.records.atomic import replace_text
-from suite.records.folder import as_csv, frames
 from suite.records.read import read_table
+from suite.records.rows import as_csv, frames
 from suite.records.schema import CURVES, LONGEST_QUOTED, SCHEMA_VERSION, TRIALS, Table
 from suite.trial import Trial
 

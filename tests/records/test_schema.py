@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suite.errors import SuiteError
-from suite.records.folder import frames
+from suite.records.rows import frames
 from suite.records.schema import (
     CELL,
     CURVES,

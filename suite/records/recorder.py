@@ -1,0 +1,122 @@
+"""A run's folder as it is written: trial by trial as they finish, and completed after an interruption."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from suite.errors import SuiteError
+from suite.machine import Machine, differences
+from suite.records.atomic import append_text, cut_to_whole_rows, replace_text, writing
+from suite.records.folder import read_machine, read_manifest
+from suite.records.lock import only_writer
+from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, write_json
+from suite.records.own import check_own
+from suite.records.read import read_table
+from suite.records.rows import TABLES, as_csv, frames
+from suite.records.schema import CELL, KEY, TRIALS
+from suite.trial import Manifest, Trial
+
+TrialKey = tuple[str, str, str, str, int]
+"""Case, device, dtype, mode and seed."""
+
+
+class Recorder:
+    """Writes one run's folder; at every moment it holds complete rows only."""
+
+    def __init__(self, folder: Path, manifest: Manifest, machine: Machine) -> None:
+        """Begin a new run in ``folder``.
+
+        Raises:
+            SuiteError: if the folder holds a run already, or cannot be written.
+        """
+        with writing(folder):
+            if (folder / MANIFEST_FILE).exists():
+                raise SuiteError(f"{folder}: holds a run already; give another --out, or --resume to complete it")
+            folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.manifest = folder, manifest
+        self.done: set[TrialKey] = set()
+        for table in TABLES:
+            replace_text(folder / table.file, as_csv(table.empty))
+        write_json(folder / MACHINE_FILE, machine)
+        write_json(folder / MANIFEST_FILE, manifest)
+
+    @classmethod
+    def resume(cls, folder: Path, manifest: Manifest, machine: Machine) -> Recorder:
+        """Go on with the run in ``folder``: drop what a kill left half done, and keep the rest.
+
+        Raises:
+            SuiteError: if it holds no run, or one that was planned otherwise or on another machine.
+        """
+        begun = read_manifest(folder)
+        if (begun.cases, begun.cells) != (manifest.cases, manifest.cells):
+            raise SuiteError(f"{folder}: was planned otherwise; resume it with the cases and options that began it")
+        _check_same_machine(folder, read_machine(folder, begun), machine)
+        recorder = object.__new__(cls)
+        recorder.folder, recorder.manifest = folder, replace(begun, complete=False)
+        for table in TABLES:
+            check_own(folder / table.file)
+            cut_to_whole_rows(folder / table.file)
+        recorder.done = recorder._drop_halves()
+        return recorder
+
+    def _drop_halves(self) -> set[TrialKey]:
+        """Drop the rows of all other tables whose trial was never written; return the trials that were."""
+        trials = read_table(self.folder / TRIALS.file, TRIALS)
+        recorded = pd.MultiIndex.from_frame(trials[list(KEY)])
+        for table in TABLES[:-1]:
+            rows = read_table(self.folder / table.file, table)
+            whole = pd.MultiIndex.from_frame(rows[list(KEY)]).isin(recorded)
+            if not whole.all():
+                replace_text(self.folder / table.file, as_csv(rows[whole]))
+        return set(map(tuple, trials[list(KEY)].itertuples(index=False, name=None)))
+
+    def append(self, trials: Sequence[Trial]) -> None:
+        """Record finished trials; their rows in ``trials.csv`` are written last.
+
+        Raises:
+            SuiteError: if a row does not fulfil the schema, or the folder cannot be written.
+        """
+        for table, rows in frames(self.manifest.run, trials).items():
+            append_text(self.folder / table, as_csv(rows, header=False))
+
+    def finish(self) -> None:
+        """Put the rows in the plan's order, whatever order they came in, and mark the run complete."""
+        order = {
+            (cell.case, cell.device, cell.dtype, cell.mode): place for place, cell in enumerate(self.manifest.cells)
+        }
+        for table in TABLES:
+            rows = read_table(self.folder / table.file, table)
+            place = pd.MultiIndex.from_frame(rows[list(CELL)]).map(order)
+            ordered = rows.assign(_place=place).sort_values(["_place", "seed"], kind="stable").drop(columns="_place")
+            if not ordered.index.is_monotonic_increasing:
+                replace_text(self.folder / table.file, as_csv(ordered))
+        self.manifest = replace(self.manifest, complete=True)
+        write_json(self.folder / MANIFEST_FILE, self.manifest)
+
+
+@contextmanager
+def sole_recorder(folder: Path, manifest: Manifest, machine: Machine, *, resume: bool) -> Iterator[Recorder]:
+    """Begin a run, or go on with one, and keep all others from writing to its folder until it ends.
+
+    Raises:
+        SuiteError: as :class:`Recorder` does, or because someone writes to the folder already.
+    """
+    if resume:
+        read_manifest(folder)  # which tells where there is nothing to resume
+    else:
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    with only_writer(folder, patience=0.0):
+        yield Recorder.resume(folder, manifest, machine) if resume else Recorder(folder, manifest, machine)
+
+
+def _check_same_machine(folder: Path, begun: Machine, now: Machine) -> None:
+    for device in now.devices:
+        if begun.timing(device) != now.timing(device):
+            what = differences(now.timing_facts(device), begun.timing_facts(device))
+            raise SuiteError(f"{folder}: was begun elsewhere, and a run is of one machine: {what}")
