@@ -18,22 +18,22 @@ from multiprocessing import connection, forkserver, resource_tracker, util
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
-from time import monotonic
+from time import monotonic, sleep
 from traceback import format_exception
 from typing import Any
 
 from suite.errors import told
 from suite.limits import UNLIMITED, Limits
+from suite.signals import uninterrupted
 
 FORKED = "forkserver" in multiprocessing.get_all_start_methods()
 METHOD = "forkserver" if FORKED else "spawn"
 PRELOADED = ["torch._dynamo", "suite.errand", __name__]
 """What the server imports, so that no worker has to; the first of them torch asks for with its first optimizer."""
 
-ENDING = (signal.SIGINT, signal.SIGTERM)
-
 END_SECONDS = 1.0
 """How long a process that is to end may take for it, before it is killed."""
+MOMENT_SECONDS = 0.01
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -119,8 +119,8 @@ def _made(calls: Iterable[tuple[int, Call]], width: int, limits: Limits) -> Iter
             while left and len(workers) < width:
                 place, call = left.popleft()
                 try:
-                    with _uninterrupted():  # what comes up meanwhile would be known to nobody, and stopped by nobody
-                        workers.append(_Worker(place, call, limits))
+                    with uninterrupted():  # what comes up meanwhile would be known to nobody, and stopped by nobody
+                        workers.append(_begun(place, call, limits))
                 except (OSError, EOFError) as error:
                     if workers:  # which can make it
                         left.appendleft((place, call))
@@ -133,7 +133,7 @@ def _made(calls: Iterable[tuple[int, Call]], width: int, limits: Limits) -> Iter
                 if left and isinstance(end, _Returned | _Raised):
                     worker.make(*left.popleft())
                 else:
-                    with _uninterrupted():
+                    with uninterrupted():
                         workers.remove(worker)
                         worker.stop()
                 yield place, end
@@ -146,7 +146,7 @@ def _stopped_at_the_end() -> Iterator[list[_Worker]]:
     try:
         yield workers
     finally:
-        with _uninterrupted():
+        with uninterrupted():
             for worker in workers:
                 worker.let_go()
             for worker in workers:
@@ -163,6 +163,18 @@ def _heard_of(workers: Sequence[_Worker]) -> list[_Worker]:
         )
     )
     return [worker for worker in workers if not heard.isdisjoint(worker.signs) or worker.until <= monotonic()]
+
+
+def _begun(place: int, call: Call, limits: Limits) -> _Worker:
+    """Begin a worker; where the server refuses, since it was killed and is about to end, wait until it has."""
+    end = monotonic() + END_SECONDS
+    while True:
+        try:
+            return _Worker(place, call, limits)
+        except ConnectionError:
+            if monotonic() >= end:
+                raise
+            sleep(MOMENT_SECONDS)
 
 
 class _Worker:
@@ -265,23 +277,6 @@ def _ended(line: Connection, call: bytes) -> bytes:
     except BaseException as error:  # whatever it is, it is raised where the call came from
         error.add_note("".join(format_exception(error)))
         return bytes(ForkingPickler.dumps(_Raised(error)))
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let the signals that end a command wait until something is done that must not be left half done."""
-    if threading.current_thread() is not threading.main_thread():  # which alone hears them
-        yield
-        return
-    came: list[int] = []
-    before = {number: signal.signal(number, lambda which, _: came.append(which)) for number in ENDING}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)
-        for which in came[:1]:
-            signal.raise_signal(which)
 
 
 def _told(code: int) -> str:

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import count
+from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from pickle import PicklingError
@@ -270,6 +272,21 @@ def test_a_process_that_was_killed_once_is_no_fault_of_its_call(tmp_path: Path) 
 def test_a_server_that_was_killed_is_begun_again(tmp_path: Path) -> None:
     """With it goes all that is known of the workers that came from it; their calls are made again."""
     assert dict(each([(without_server, (tmp_path / "mark",)), (doubled, (1,))], workers=2)) == {0: "alive", 1: 2}
+
+
+@pytest.mark.parametrize("refusals", [2, 10**6], ids=["a while", "for ever"])
+def test_a_server_that_is_about_to_end_is_waited_for(monkeypatch: pytest.MonkeyPatch, refusals: int) -> None:
+    """A killed one refuses what comes before the system has cleared it away; one that refuses for ever is told."""
+    connect, refused = forkserver.connect_to_new_process, count(1)
+
+    def refuse(handles: list[int]) -> object:
+        if next(refused) <= refusals:
+            raise ConnectionRefusedError("about to end")
+        return connect(handles)
+
+    monkeypatch.setattr(forkserver, "connect_to_new_process", refuse)
+    answer = 6 if refusals == 2 else Lost("no process came up: ConnectionRefusedError: about to end")
+    assert dict(each([(doubled, (3,))], workers=1)) == {0: answer}
 
 
 def test_a_call_that_outstays_its_time_is_lost_alone() -> None:

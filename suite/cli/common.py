@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -14,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from suite.errors import SuiteError
+from suite.signals import ENDING, heard_by
 
 if TYPE_CHECKING:
     from suite.discover import Collection
@@ -94,18 +94,11 @@ TOLD: list[KeyboardInterrupt] = []
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Let SIGTERM, as Ctrl-C, stop what is done within; where Python hears no signals, they do what they ever do."""
+    """Let SIGTERM, as Ctrl-C, stop what is done within."""
     TOLD.clear()
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # as under nohup, which is left as it is
-    before = {number: signal.signal(number, _stop) for number in ([] if deaf else [signal.SIGINT]) + [signal.SIGTERM]}
-    try:
+    with heard_by(_stop, *(number for number in ENDING if not (deaf and number == signal.SIGINT))):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _stop(number: int, _: object) -> None:

@@ -1,0 +1,34 @@
+"""Who hears the signals that end a command, while something is done."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+
+ENDING = (signal.SIGINT, signal.SIGTERM)
+"""Ctrl-C, and what a system sends that wants a process to end."""
+
+
+@contextmanager
+def heard_by(handler: Callable[[int, FrameType | None], None], *numbers: signal.Signals) -> Iterator[None]:
+    """Let a handler hear these signals; where Python hears none, out of the main thread, they do what they ever do."""
+    with ExitStack() as before:
+        for number in numbers if threading.current_thread() is threading.main_thread() else ():
+            before.callback(signal.signal, number, signal.getsignal(number) or signal.SIG_DFL)
+            signal.signal(number, handler)
+        yield
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let the signals that end a command wait until something is done that must not be left half done."""
+    came: list[int] = []
+    try:
+        with heard_by(lambda number, _: came.append(number), *ENDING):
+            yield
+    finally:
+        for number in came[:1]:
+            signal.raise_signal(number)
