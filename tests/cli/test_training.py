@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 from click.testing import Result
@@ -22,12 +21,12 @@ from psutil import pid_exists
 
 from suite.cli import training
 from suite.records import find_baselines, read_run
+from tests.mortal import Mortal
+from tests.soaked import Soaked
 
 Invoke = Callable[..., Result]
 RowsOf = Callable[[Path], list[dict[str, str]]]
 Write = Callable[[str, str], Path]
-Mortal = Any
-"""A run that may be killed, as the fixture of that name makes it."""
 
 DEAF = """
 
@@ -136,7 +135,7 @@ def test_runs_and_acceptances_side_by_side_are_whole(mortal: Mortal) -> None:
     assert accepted.accepted.replaced in names - {accepted.run}
 
 
-def test_many_runs_in_one_process_leave_nothing_behind(soak: Any) -> None:
+def test_many_runs_in_one_process_leave_nothing_behind(soak: Callable[[float], Soaked]) -> None:
     """Repeated, small runs that are accepted, compared and drawn hold no more memory, files or threads."""
     soak(5.0).check()
 

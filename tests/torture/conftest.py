@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -16,39 +15,7 @@ from click.testing import CliRunner
 from tabulate import tabulate
 
 from suite.cli import main
-from suite.errors import SuiteError
-
-SHOWN = 300
-"""Characters of a reason that are told."""
-
-
-@dataclass
-class Tally:
-    """How often one thing was tried, and what came of it; of no use but to be counted."""
-
-    what: str
-    part: str = ""
-    """Of what is told in one row together."""
-    survivals: int = 0
-    losses: list[str] = field(default_factory=list)
-
-    def survived(self, times: int = 1) -> None:
-        """Count tries after which all was as it should be."""
-        self.survivals += times
-
-    def lost(self, reason: str) -> None:
-        """Count a try after which something was not; the reason is told below the table."""
-        self.losses.append(reason)
-
-    @contextmanager
-    def one_try(self) -> Iterator[None]:
-        """Count what is done within: lost if it fails an assertion or a record cannot be read, else survived."""
-        try:
-            yield
-        except (AssertionError, SuiteError) as error:
-            self.lost(" ".join(str(error).split())[:SHOWN])
-        else:
-            self.survived()
+from tests.torture.tally import Tallies, Tally
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -74,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def tally(pytestconfig: pytest.Config) -> Callable[..., Tally]:
+def tally(pytestconfig: pytest.Config) -> Tallies:
     """Count tries under a name, or a part of it: ``tally("SIGKILL of a run").survived()``, or ``.lost("why")``."""
 
     def named(what: str, part: str = "") -> Tally:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from suite.records import find_baselines, read_run
+from tests.mortal import Mortal
+from tests.torture.tally import Tallies
 
 pytestmark = pytest.mark.torture
 
-Mortal = Any
-"""A run that may be killed, as the fixture of that name makes it."""
-Tallies = Callable[[str], Any]
 
 CROWD = 8
 

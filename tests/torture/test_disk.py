@@ -7,7 +7,7 @@ import resource
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -16,12 +16,11 @@ from typing import Any
 import pytest
 
 from suite.records import find_baselines, read_run
+from tests.mortal import Mortal
+from tests.torture.tally import Tallies
 
 pytestmark = pytest.mark.torture
 
-Mortal = Any
-"""A run that may be killed, as the fixture of that name makes it."""
-Tallies = Callable[..., Any]
 
 ROOM = 512 * 1024
 """Bytes that are more than a run of the small case needs."""

@@ -44,6 +44,7 @@ from suite.records.schema import (
     Table,
 )
 from suite.trial import Manifest
+from tests.torture.tally import Tallies
 
 pytestmark = pytest.mark.torture
 
@@ -51,8 +52,6 @@ TABLES = (TRIALS, CURVES, OBSERVATIONS, PROBES, GRAPHS, AGAIN, FIRST, VERDICTS)
 RECORDS: dict[str, type[Manifest] | type[Machine]] = {"run.json": Manifest, "machine.json": Machine}
 FILES_OF_EACH = 2000
 FOLDERS = 300
-
-Tally = Callable[..., Any]
 
 
 ODD_WORDS = [
@@ -367,7 +366,9 @@ def fault_of_record(file: Path, content: bytes, kind: type[Manifest] | type[Mach
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: str(table.file))
-def test_a_damaged_table_is_read_exactly_or_refused(recorded: Path, tmp_path: Path, tally: Tally, table: Table) -> None:
+def test_a_damaged_table_is_read_exactly_or_refused(
+    recorded: Path, tmp_path: Path, tally: Tallies, table: Table
+) -> None:
     """Never a traceback, never another value than stands there, never a line without its place."""
     counted, luck = tally("a damaged table", str(table.file)), Random(table.file)
     whole = (recorded / "a-run" / table.file).read_bytes()
@@ -379,7 +380,7 @@ def test_a_damaged_table_is_read_exactly_or_refused(recorded: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", RECORDS)
-def test_a_damaged_record_is_read_exactly_or_refused(recorded: Path, tmp_path: Path, tally: Tally, name: str) -> None:
+def test_a_damaged_record_is_read_exactly_or_refused(recorded: Path, tmp_path: Path, tally: Tallies, name: str) -> None:
     """Never a traceback, never another value than stands there, never a line without its path."""
     counted, luck = tally("a damaged record", name), Random(name)
     whole = (recorded / "a-run" / name).read_bytes()
@@ -416,7 +417,7 @@ def fault_of_verb(words: tuple[str, ...]) -> str:
 
 
 def test_verbs_take_a_damaged_folder_or_refuse_it(
-    recorded: Path, tmp_path: Path, tally: Tally, monkeypatch: pytest.MonkeyPatch
+    recorded: Path, tmp_path: Path, tally: Tallies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each ends with an exit code that it documents, and each fault is one line, whatever file is damaged how."""
     luck = Random("folders")
@@ -507,7 +508,7 @@ OPTIONS_GIVEN = 1500
 
 
 def test_odd_words_on_the_command_line_are_refused_in_a_line(
-    recorded: Path, tmp_path: Path, tally: Tally, monkeypatch: pytest.MonkeyPatch
+    recorded: Path, tmp_path: Path, tally: Tallies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is typed, each verb ends with an exit code of its own, and each fault is one printable line."""
     monkeypatch.chdir(tmp_path)

@@ -6,16 +6,16 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.mortal import Mortal
+from tests.torture.tally import Tallies
+
 pytestmark = pytest.mark.torture
 
-Mortal = Any
-"""A run that may be killed, as the fixture of that name makes it."""
 
 HARNESS = Path(__file__).with_name("readers.py")
 TRIED = re.compile(r"stat::number_of_executed_units: (\d+)")
@@ -65,7 +65,7 @@ def beginnings(mortal: Mortal) -> Mapping[str, list[bytes]]:
 @pytest.mark.parametrize(("what", "share"), [("tables", 0.5), ("records", 0.4), ("words", 0.1)])
 def test_readers_that_are_watched(
     beginnings: Mapping[str, list[bytes]],
-    tally: Callable[[str], Any],
+    tally: Tallies,
     pytestconfig: pytest.Config,
     tmp_path: Path,
     what: str,

@@ -7,21 +7,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
 from suite.records import find_baselines, read_run
+from tests.mortal import Begun, Mortal, until
+from tests.torture.tally import Tallies
 
 pytestmark = pytest.mark.torture
 
-Mortal = Any
-"""A run that may be killed, as the fixture of that name makes it."""
-Tallies = Callable[[str], Any]
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
 LONGEST_SECONDS = 120.0
@@ -87,13 +84,10 @@ def test_a_worker(mortal: Mortal, tally: Tallies, moments: int, number: signal.S
     assert not counted.losses
 
 
-def with_workers(mortal: Mortal) -> tuple[Path, Any]:
+def with_workers(mortal: Mortal) -> tuple[Path, Begun]:
     """Begin a run that leaves all training to worker processes; give it as soon as there is one, or none will come."""
     folder, begun = mortal.begin("--engine", "processes", "--cell-timeout", f"{LONGEST_SECONDS:g}")
-    end = time.monotonic() + LONGEST_SECONDS
-    while not (begun.workers() or begun.ended()):
-        assert time.monotonic() < end
-        time.sleep(0.002)
+    until(lambda: begun.workers() or begun.ended(), LONGEST_SECONDS)
     return folder, begun
 
 

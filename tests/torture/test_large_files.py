@@ -6,15 +6,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from suite.records.schema import CURVES, TRIALS
+from tests.torture.tally import Tallies
 
 pytestmark = pytest.mark.torture
 
-Tally = Callable[[str], Any]
 
 HEADERS = {table.file: ",".join(table.columns) + "\n" for table in (TRIALS, CURVES)}
 ROW = "4,neuron,cpu,float64,eager,0,{},0\n"
@@ -75,7 +74,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
 
 @pytest.mark.parametrize("what", LARGE)
 def test_a_large_file_takes_little_more_memory_than_it_is_large(
-    recorded: Path, tmp_path: Path, tally: Tally, what: str
+    recorded: Path, tmp_path: Path, tally: Tallies, what: str
 ) -> None:
     """No more than forty times its size and 200 MiB, in a process of its own; and no fault quotes all of it."""
     name, make = LARGE[what]

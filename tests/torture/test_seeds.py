@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.mortal import Mortal
+from tests.torture.tally import Tallies
+
 pytestmark = pytest.mark.torture
 
-Mortal = Any
-"""A run that may be killed, as the fixture of that name makes it."""
 
 FLOAT32 = ("--device", "cpu", "--dtype", "float32", "--mode", "ensemble", "--engine", "processes")
 MINUTE = 60.0
 
 
-def test_a_run_of_many_seeds(
-    mortal: Mortal, tally: Callable[[str], Any], pytestconfig: pytest.Config, tmp_path: Path
-) -> None:
+def test_a_run_of_many_seeds(mortal: Mortal, tally: Tallies, pytestconfig: pytest.Config, tmp_path: Path) -> None:
     """Every seed has its row, in order, and the run is what it is compared with: itself."""
     seeds = int(pytestconfig.getoption("--many-seeds", default=1_000_000))
     counted = tally(f"a run of {seeds:,} seeds, compared with itself")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
+
+from tests.soaked import Soaked
+from tests.torture.tally import Tallies
 
 pytestmark = pytest.mark.torture
 
 
-def test_small_runs_over_and_over(
-    soak: Callable[[float], Any], tally: Callable[[str], Any], pytestconfig: pytest.Config
-) -> None:
+def test_small_runs_over_and_over(soak: Callable[[float], Soaked], tally: Tallies, pytestconfig: pytest.Config) -> None:
     """Training, recording, judging, accepting and drawing, for as long as was asked for."""
     minutes = float(pytestconfig.getoption("--soak-minutes", default=5.0))
     counted = tally(f"no growth over {minutes:g} minutes of small runs")
