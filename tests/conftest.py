@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -12,10 +11,8 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 from hypothesis import settings
-from torch import nn
-from torch.optim import SGD
 
-from suite.case import Case, fixed
+from suite.case import Case
 from suite.clause import Clause
 from suite.cli import main
 from suite.judge.pairs import Pairs, by_cell
@@ -23,6 +20,7 @@ from suite.machine import Device, Machine, Settings
 from suite.plan import Cell
 from suite.records import in_memory
 from suite.trial import PARTS, DeclaredCase, Manifest, PlannedCell, RunRecord, Status, Trial
+from tests.cells import NEURON, MakeCell
 
 pytest_plugins = ["tests.mortal", "tests.soaked"]
 
@@ -55,19 +53,12 @@ CASE_TEXT = """
 
 @pytest.fixture
 def neuron() -> Case:
-    """One neuron without a bias, trained as the guide does: its whole way is a linear recurrence."""
-    return Case(
-        name="neuron",
-        architecture=partial(nn.Linear, 1, 1, bias=False),
-        data=fixed(x=[1.0], target=[5.0]),
-        loss=nn.MSELoss(),
-        optimizer=partial(SGD, lr=0.1, momentum=0.9),
-        steps=100,
-    )
+    """Return one neuron without a bias, trained as the guide does."""
+    return NEURON
 
 
 @pytest.fixture
-def cell_of() -> Callable[..., Cell]:
+def cell_of() -> MakeCell:
     """Make a cell of a case: on the CPU, in float64, with three seeds, unless said otherwise."""
 
     def make(case: Case, **given: Any) -> Cell:

@@ -8,7 +8,6 @@ from functools import partial
 from itertools import chain
 from math import isnan
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -26,9 +25,8 @@ from suite.errand import Chunk
 from suite.errors import SuiteError
 from suite.machine import Settings
 from suite.plan import FOLLOWED_STEPS, REFERENCE_SEEDS, REFERENCE_STEPS, Cell, Plan, make_plan
-from suite.trial import CLOCKS, Trial
-
-NO_CLOCKS: dict[str, Any] = dict.fromkeys(CLOCKS, 0.0)
+from suite.trial import Trial
+from tests.cells import NO_CLOCKS
 
 Write = Callable[[str, str], Path]
 

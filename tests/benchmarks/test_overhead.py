@@ -24,6 +24,7 @@ from suite.plan import Cell
 from suite.train import eager
 from suite.train.clock import collector_paused
 from suite.train.eager import train
+from tests.cells import NEURON
 
 OVERHEAD = 0.05
 """The most that the runner may add, as a share of the loop without it."""
@@ -48,14 +49,6 @@ class Square(nn.Module):
 
 POINTS = [[place / 10] for place in range(-10, 11)]
 
-NEURON = Case(
-    name="neuron",
-    architecture=partial(nn.Linear, 1, 1, bias=False),
-    data=fixed(x=[1.0], target=[5.0]),
-    loss=nn.MSELoss(),
-    optimizer=partial(SGD, lr=0.1, momentum=0.9),
-    steps=100,
-)
 SQUARE = Case(
     name="square",
     architecture=Square,

@@ -23,10 +23,11 @@ from suite.judge.judge import FALSE_ALARMS, _level
 from suite.judge.time import SLOWER
 from suite.judge.tolerance import FACTOR
 from suite.machine import Machine
-from suite.plan import Cell, Skip
+from suite.plan import Skip
 from suite.records import accept, find_baselines, write_verdicts
 from suite.train.eager import train
 from suite.trial import PlannedCell, RunRecord, Status, Trial
+from tests.cells import MakeCell
 
 SEEDS = 20
 CLAUSE = Clause(observation="w", bounds={"*": ([4.5], [5.5])})
@@ -377,7 +378,7 @@ PLANTED: list[tuple[dict[str, Any], Stage]] = [
 @pytest.mark.parametrize(("fault", "stage"), PLANTED, ids=[stage for _, stage in PLANTED])
 def test_a_fault_planted_in_training_is_found_at_its_stage(
     neuron: Case,
-    cell_of: Callable[..., Cell],
+    cell_of: MakeCell,
     run_of: RunOf,
     machine: Machine,
     fault: dict[str, Any],
@@ -409,7 +410,7 @@ def one_draw_later() -> nn.Linear:
     [(shifted, REGRESSED, "left the baseline at stage init"), (one_draw_later, CHANGED, "another random stream")],
 )
 def test_a_draw_that_was_changed_is_no_other_stream(
-    neuron: Case, cell_of: Callable[..., Cell], run_of: RunOf, architecture: Any, outcome: Outcome, told: str
+    neuron: Case, cell_of: MakeCell, run_of: RunOf, architecture: Any, outcome: Outcome, told: str
 ) -> None:
     """Really drawn otherwise: what goes along with the baseline is paired with it, what does not is a sample."""
     cells = [

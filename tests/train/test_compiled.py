@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,11 +20,8 @@ from suite.case import Case, Stepper, fixed
 from suite.expect import final_loss, same_as
 from suite.plan import DTYPES, Cell
 from suite.train import compiled, eager, ensemble
-from suite.trial import CLOCKS, Trial
-
-NO_CLOCKS: dict[str, Any] = dict.fromkeys(CLOCKS, 0.0)
-
-MakeCell = Callable[..., Cell]
+from suite.trial import Trial
+from tests.cells import NO_CLOCKS, MakeCell
 
 pytestmark = pytest.mark.skipif(compiled.no_compiler("cpu") is not None, reason="there is no compiler here")
 

@@ -6,8 +6,8 @@ import gc
 import math
 import random
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,95 +17,25 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch.optim import SGD, Adam
+from torch.optim import SGD
 
-from suite.case import Case, by_name, fixed
+from suite.case import Case
 from suite.draw import generators_kept
-from suite.expect import fact, final_loss, gradients_kept, measured, output, parameter, same_as, unchanged, untrained
+from suite.expect import fact, final_loss, gradients_kept, output, parameter, same_as, unchanged, untrained
 from suite.plan import DTYPES, REFERENCE_STEPS, Cell
-from suite.train import clock, eager
-from suite.train.clock import Stopwatch
-from suite.train.eager import WARM_UP_STEPS, one_step, train
+from suite.train import eager
+from suite.train.eager import one_step, train
 from suite.train.leave import NO_DIGEST, digests, marks, norms
-from suite.train.prepare import dtype_of
-from suite.trial import CLOCKS, Status, Trial
+from suite.trial import Status
+from tests.cells import NEURON, MakeCell
+from tests.train.by_hand import DEEP, by_hand, copies, untimed
 
-NO_CLOCKS: dict[str, Any] = dict.fromkeys(CLOCKS, 0.0)
-
-MakeCell = Callable[..., Cell]
 DEVICES = [
     "cpu",
     pytest.param(
         "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
     ),
 ]
-
-
-def hidden_layer() -> nn.Module:
-    """Build the guide's deepest network."""
-    return nn.Sequential(nn.Linear(2, 3), nn.LeakyReLU(), nn.Linear(3, 1), nn.LeakyReLU())
-
-
-NEURON = Case(
-    name="neuron",
-    architecture=partial(nn.Linear, 1, 1, bias=False),
-    data=fixed(x=[1.0], target=[5.0]),
-    loss=nn.MSELoss(),
-    optimizer=partial(SGD, lr=0.1, momentum=0.9),
-    steps=100,
-)
-DEEP = replace(
-    NEURON,
-    name="deep",
-    architecture=hidden_layer,
-    data=fixed(x=[[1.0, 1.0], [0.5, -2.0]], target=[[10.0], [3.0]]),
-    optimizer=partial(Adam, lr=0.01, eps=1e-4),
-    steps=30,
-)
-
-
-@dataclass(kw_only=True)
-class ByHand:
-    """What a loop written out by hand left behind."""
-
-    losses: list[float] = field(default_factory=list)
-    gradient: dict[str, Tensor] = field(default_factory=dict)
-    updated: dict[str, Tensor] = field(default_factory=dict)
-    final: dict[str, Tensor] = field(default_factory=dict)
-    final_loss: float = math.nan
-
-
-def copies(network: nn.Module, what: Callable[[Tensor], Tensor | None]) -> dict[str, Tensor]:
-    """Copy something of every parameter, with the seed as the first axis."""
-    return {name: torch.as_tensor(what(value)).detach().clone()[None] for name, value in network.named_parameters()}
-
-
-def by_hand(case: Case, dtype: str, seed: int) -> ByHand:
-    """Train as the documents do: seed, build, and repeat zero_grad, forward, loss, backward, step."""
-    way = ByHand()
-    with generators_kept():
-        torch.manual_seed(seed)
-        network = case.architecture().to(dtype_of(dtype))
-    optimizer: Any = case.optimizer(network.parameters())  # type: ignore[operator]
-    x, target = (part.to(dtype_of(dtype)) for part in case.data())
-    for step in range(case.steps):
-        optimizer.zero_grad()
-        loss = case.loss(network(x), target)
-        loss.backward()
-        if step == 0:
-            way.gradient = copies(network, lambda value: value.grad)
-        optimizer.step()
-        if step == 0:
-            way.updated = copies(network, lambda value: value)
-        way.losses.append(loss.item())
-    way.final = copies(network, lambda value: value)
-    way.final_loss = case.loss(network(x).double(), target.double()).item()
-    return way
-
-
-def untimed(trials: Iterable[Trial]) -> list[str]:
-    """Return the trials without their times, which alone may differ, as text: there a NaN equals itself."""
-    return [repr(replace(trial, **NO_CLOCKS)) for trial in trials]
 
 
 @pytest.mark.parametrize("case", [NEURON, DEEP], ids=["neuron", "deep"])
@@ -200,21 +130,6 @@ def test_a_short_cell_is_the_beginning_of_the_whole(cell_of: MakeCell) -> None:
             long.update_digest,
         )
         assert short.final_loss == by_hand(replace(NEURON, steps=REFERENCE_STEPS), "float64", short.seed).final_loss
-
-
-def test_what_is_timed_under_disturbance_is_trained_again(cell_of: MakeCell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until it has the processor to itself, a few times at most; what is not timed is taken as it is."""
-    shares = iter([0.5, 0.06, 0.05, 0.9, 0.9, 0.9, 0.8, 0.7])
-    stopped = Stopwatch.stop
-
-    def stop(self: Stopwatch) -> tuple[float, float]:
-        return stopped(self)[0], next(shares)
-
-    monkeypatch.setattr(Stopwatch, "stop", stop)
-    first, second = train(cell_of(NEURON), range(2))
-    (third,) = train(cell_of(NEURON), [2], timed=False)
-    assert [trial.waiting_share for trial in (first, second, third)] == [0.05, 0.8, 0.7]
-    assert list(shares) == []
 
 
 class _Dropping(nn.Module):
@@ -313,130 +228,6 @@ def test_a_divergence_is_recorded_as_it_is(cell_of: MakeCell, dtype: str) -> Non
         assert trial.final_digest != NO_DIGEST
 
 
-def refusing(*seeds: int) -> Callable[[], nn.Module]:
-    """Return an architecture whose networks of some seeds raise in forward."""
-
-    class _Refusing(nn.Linear):
-        def forward(self, x: Tensor) -> Tensor:
-            if self.seed in seeds:
-                raise ValueError(f"not with seed {self.seed}\nand some more")
-            return super().forward(x)
-
-    def build() -> nn.Module:
-        network = _Refusing(1, 1, bias=False)
-        network.seed = torch.initial_seed()  # type: ignore[assignment]
-        return network
-
-    return build
-
-
-@pytest.mark.parametrize("seeds", [[0, 1, 2], [1, 0, 2], [2, 0, 1]])
-@pytest.mark.parametrize("twin", [False, True])
-def test_a_seed_that_cannot_be_trained_stops_no_other(cell_of: MakeCell, seeds: list[int], twin: bool) -> None:
-    """It is recorded as an error with its reason in a line, first, last or between; the others are what they were."""
-    broken = replace(NEURON, name="broken", architecture=refusing(1))
-    case = replace(NEURON, expect=[same_as(broken)]) if twin else broken
-    sound = replace(NEURON, expect=[same_as(replace(NEURON, name="broken"))]) if twin else NEURON
-    trials = train(cell_of(case), seeds)
-    assert [trial.seed for trial in trials] == seeds
-    assert [trial.reason for trial in trials] == ["ValueError: not with seed 1" if s == 1 else "" for s in seeds]
-    assert [trial.status for trial in trials] == [Status.ERROR if s == 1 else Status.OK for s in seeds]
-    expected = train(cell_of(sound), [s for s in seeds if s != 1])
-    assert untimed(replace(t, case="neuron") for t in trials if t.seed != 1) == untimed(expected)
-
-
-def test_an_observation_that_fails_for_a_seed_stops_no_other(cell_of: MakeCell) -> None:
-    """An author's function that raises costs the seed it raises for, with its reason, and no other."""
-
-    def look(seen: Any) -> Any:
-        if 1 in seen.seeds:
-            raise KeyError("seed 1")
-        return seen.final_loss
-
-    trials = train(cell_of(replace(NEURON, steps=3, expect=[measured("own", look, low=0.0)])), range(3))
-    assert [trial.reason for trial in trials] == ["", "KeyError: 'seed 1'", ""]
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"data": no_network}, "ValueError: no network"),
-        ({"architecture": no_network}, "ValueError: no network"),
-        ({"expect": [fact(lambda _: 1 / 0, called="one", low=0.0)]}, "ZeroDivisionError: division by zero"),
-    ],
-    ids=["data", "architecture", "fact"],
-)
-def test_a_cell_that_cannot_be_prepared_is_an_error_of_every_seed(
-    cell_of: MakeCell, change: dict[str, Any], reason: str
-) -> None:
-    """What all seeds need and none can have is each one's reason, in a line."""
-    trials = train(cell_of(replace(NEURON, **change)), [3, 4])
-    assert [(trial.seed, trial.status, trial.reason) for trial in trials] == [
-        (3, Status.ERROR, reason),
-        (4, Status.ERROR, reason),
-    ]
-
-
-class _Plain:
-    """Gradient descent that knows ``step`` and nothing else."""
-
-    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
-        self.parameters = list(parameters)
-
-    @torch.no_grad()
-    def step(self) -> None:
-        """Move each parameter by a tenth of its gradient."""
-        for value in self.parameters:
-            assert value.grad is not None
-            value.add_(value.grad, alpha=-0.1)
-
-
-def plain_by_name(named: Iterable[tuple[str, nn.Parameter]]) -> _Plain:
-    """Build the same from named parameters."""
-    return _Plain([value for name, value in named if name == "weight"])
-
-
-@pytest.mark.parametrize("optimizer", [_Plain, by_name(plain_by_name)], ids=["parameters", "by name"])
-def test_an_optimizer_needs_nothing_but_a_step(cell_of: MakeCell, optimizer: Any) -> None:
-    """Gradients are set to zero for one that cannot do so itself: it trains as plain SGD does, bit for bit."""
-    found = train(cell_of(replace(NEURON, optimizer=optimizer)), range(3))
-    expected = train(cell_of(replace(NEURON, optimizer=partial(SGD, lr=0.1))), range(3))
-    assert untimed(found) == untimed(expected)
-    assert {trial.status for trial in found} == {Status.OK}
-
-
-class Hoarding(SGD):
-    """Never forgets a gradient."""
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Keep all gradients, so that they add up."""
-
-
-def test_an_optimizer_that_has_a_way_to_zero_gradients_is_asked(cell_of: MakeCell) -> None:
-    """The loop calls the optimizer's own ``zero_grad``, as the documents do, before every step."""
-    case = replace(NEURON, optimizer=partial(Hoarding, lr=0.001))
-    for trial in train(cell_of(case), range(2)):
-        assert trial.curve == tuple((step, by_hand(case, "float64", trial.seed).losses[step]) for step in marks(100))
-        assert trial.final_digest != train(cell_of(NEURON), [trial.seed])[0].final_digest
-
-
-class Meddling(SGD):
-    """Changes the gradients, and may not."""
-
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update, and double every gradient afterwards."""
-        super().step(closure)
-        for value in self.param_groups[0]["params"]:
-            value.grad.mul_(2.0)
-
-
-@pytest.mark.parametrize(("optimizer", "kept"), [(SGD, 1.0), (Meddling, 0.0)])
-def test_gradients_are_read_again_after_the_step(cell_of: MakeCell, optimizer: Any, kept: float) -> None:
-    """An optimizer that changes them is found out, one that does not is not."""
-    case = replace(NEURON, optimizer=partial(optimizer, lr=0.1), expect=[gradients_kept()])
-    assert [trial.observations for trial in train(cell_of(case), range(2))] == [(("gradients kept by step", kept),)] * 2
-
-
 def test_a_parameter_without_a_gradient_has_a_gradient_of_zero(cell_of: MakeCell) -> None:
     """What takes no part in the loss is untrained and unchanged, and costs no trial."""
 
@@ -478,56 +269,6 @@ def test_a_warning_of_the_loss_is_no_error(cell_of: MakeCell) -> None:
     """Torch warns about targets of another size at every step; that is for expectations, not for the terminal."""
     case = replace(NEURON, architecture=partial(nn.Linear, 1, 3))
     assert [trial.status for trial in train(cell_of(case), range(2))] == [Status.OK] * 2
-
-
-@pytest.mark.parametrize("timed", [True, False])
-def test_the_yardstick_stands_beside_a_trial_unless_other_work_runs(cell_of: MakeCell, timed: bool) -> None:
-    """Training is timed in seconds; the yardstick too, or is NaN where it would measure other work."""
-    for trial in train(cell_of(NEURON), range(2), timed=timed):
-        assert 0.0 < trial.train_seconds < 60.0
-        assert trial.seeds_together == 1
-        assert (trial.yardstick_seconds > 0.0) if timed else math.isnan(trial.yardstick_seconds)
-
-
-def test_each_trial_is_timed_with_its_own_yardstick(cell_of: MakeCell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The yardstick is told how long the trial beside it took."""
-    monkeypatch.setattr(eager, "yardstick_seconds", lambda beside: beside / 2.0)
-    for trial in train(cell_of(NEURON), range(3)):
-        assert trial.yardstick_seconds == trial.train_seconds / 2.0
-
-
-def test_the_clock_is_read_when_the_device_has_finished(cell_of: MakeCell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The device is waited for after the warm-up and before each reading: at the start and at the end of a trial."""
-    events: list[str] = []
-    for room in (eager, clock):
-        monkeypatch.setattr(room, "synchronise", lambda _: events.append("wait"))
-    monkeypatch.setattr(clock, "perf_counter", lambda: float(events.append("read") or len(events)))  # type: ignore[func-returns-value]
-    (trial,) = train(cell_of(NEURON), [0], timed=False)
-    assert events == ["wait", "wait", "read", "wait", "read"]
-    assert trial.train_seconds == 2.0
-
-
-class Counting(SGD):
-    """Counts its steps, over all networks."""
-
-    steps = 0
-
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Count, and update."""
-        Counting.steps += 1
-        assert not gc.isenabled()
-        super().step(closure)
-
-
-@pytest.mark.parametrize(("steps", "warm_up"), [(100, WARM_UP_STEPS), (7, 7)])
-def test_a_throw_away_network_is_trained_first(
-    cell_of: MakeCell, monkeypatch: pytest.MonkeyPatch, steps: int, warm_up: int
-) -> None:
-    """A few steps, no more than a trial has, warm up once a cell, and the collector is off in every step."""
-    monkeypatch.setattr(Counting, "steps", 0)
-    case = replace(NEURON, optimizer=partial(Counting, lr=0.1), steps=steps)
-    assert [trial.status for trial in train(cell_of(case), range(3), timed=False)] == [Status.OK] * 3
-    assert Counting.steps == warm_up + 3 * steps
 
 
 def test_no_seed_gives_no_trial(cell_of: MakeCell) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,24 +14,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, RMSprop
 
-from suite.case import Case, Stepper, by_name, fixed
+from suite.case import Stepper, by_name, fixed
 from suite.expect import fact, final_loss, gradients_kept, output, parameter, same_as, untrained
 from suite.plan import DTYPES, Cell
 from suite.train import eager, ensemble
-from suite.trial import CLOCKS, Status, Trial
-
-NO_CLOCKS: dict[str, Any] = dict.fromkeys(CLOCKS, 0.0)
-
-MakeCell = Callable[..., Cell]
-
-NEURON = Case(
-    name="neuron",
-    architecture=partial(nn.Linear, 1, 1, bias=False),
-    data=fixed(x=[1.0], target=[5.0]),
-    loss=nn.MSELoss(),
-    optimizer=partial(SGD, lr=0.1, momentum=0.9),
-    steps=100,
-)
+from suite.trial import Status, Trial
+from tests.cells import NEURON, NO_CLOCKS, MakeCell
 
 
 def hidden(width: int, activation: type[nn.Module] = nn.ReLU) -> nn.Module:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from hashlib import blake2b
 from typing import Any
@@ -34,8 +33,8 @@ from suite.train.leave import (
 )
 from suite.train.prepare import dtype_of, prepare
 from suite.trial import Status, Trial
+from tests.cells import MakeCell
 
-MakeCell = Callable[..., Cell]
 NAMES = st.sampled_from([*DTYPES, "int64"])
 PHASES = ("drawn", "initial", "gradient", "gradient_after", "updated", "final")
 

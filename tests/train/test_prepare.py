@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -13,10 +12,9 @@ from suite.case import Case, fixed
 from suite.draw import generators_kept
 from suite.expect import fact, final_loss, output, parameter, raises, same_as, untrained
 from suite.observe import Probe, Specimen
-from suite.plan import DTYPES, Cell
+from suite.plan import DTYPES
 from suite.train.prepare import Bench, dtype_of, prepare
-
-MakeCell = Callable[..., Cell]
+from tests.cells import MakeCell
 
 
 @pytest.mark.parametrize("name", DTYPES)

@@ -17,16 +17,13 @@ from torch import nn
 from torch.optim import SGD
 
 from suite.case import Case, fixed
-from suite.plan import DTYPES, Cell
+from suite.plan import DTYPES
 from suite.train import compiled, eager, ensemble
 from suite.train.leave import marks
 from suite.train.prepare import dtype_of
 from suite.train.probe import Kicks, moved
-from suite.trial import CLOCKS, GRADIENT, LOSS, UPDATE, Trial
-
-NO_CLOCKS: dict[str, Any] = dict.fromkeys(CLOCKS, 0.0)
-
-MakeCell = Callable[..., Cell]
+from suite.trial import GRADIENT, LOSS, UPDATE, Trial
+from tests.cells import NO_CLOCKS, MakeCell
 
 CURVE = Case(
     name="curve",

@@ -21,12 +21,13 @@ from suite.discover import Collection
 from suite.engine import Engine
 from suite.errors import SuiteError
 from suite.machine import Machine, Settings
-from suite.plan import Cell, Plan
+from suite.plan import Plan
 from suite.trial import Trial
 from suite.versus import sitting
 from suite.versus.side import Environment
 from suite.versus.sitting import _as
 from suite.workflow import Task
+from tests.cells import MakeCell
 
 Write = Callable[[str, str], Path]
 Invoke = Callable[..., Result]
@@ -183,7 +184,7 @@ class Fake:
 
 
 @pytest.fixture
-def task(cell_of: Callable[..., Cell], neuron: Case) -> Task:
+def task(cell_of: MakeCell, neuron: Case) -> Task:
     """Return a task of two short cells."""
     cells = [replace(cell_of(replace(neuron, name=f"neuron{n}", file=__file__)), short=True) for n in range(2)]
     collection = Collection(roots=("cases",), cases=tuple(cell.case for cell in cells), claims=())
