@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
@@ -158,7 +159,8 @@ def _work(chunk: Chunk) -> int:
 def call_workers(engine: Engine | Cluster, limits: Limits) -> None:
     """Let what worker processes are forked from come up, if there will be any, while this one still reads its cases."""
     if engine is Engine.PROCESSES or limits:
-        start_server()
+        with suppress(OSError):  # which whoever asks for a worker is told
+            start_server()
 
 
 def _wait_for_server(engine: Engine | Cluster) -> None:
@@ -181,8 +183,9 @@ def _in_processes(
 ) -> Iterator[list[Trial]]:
     """Train chunks in worker processes; one whose process dies, or goes too far, fails alone."""
     calls = [(train, (Errand.of(chunk), settings)) for chunk in chunks]
-    for place, answer in each(calls, workers=workers, limits=limits):
-        yield chunks[place].failed(answer.reason) if isinstance(answer, Lost) else answer
+    with closing(each(calls, workers=workers, limits=limits)) as answers:
+        for place, answer in answers:
+            yield chunks[place].failed(answer.reason) if isinstance(answer, Lost) else answer
 
 
 def tried(plan: Plan, limits: Limits) -> Plan:

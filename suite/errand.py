@@ -7,9 +7,9 @@ from functools import cache
 from pathlib import Path
 
 from suite.case import Case
-from suite.discover import documented, load, rehearse
+from suite.discover import documented, load, rehearse, shown
 from suite.draw import is_drawn
-from suite.errors import SuiteError
+from suite.errors import FAULTS, SuiteError, told
 from suite.machine import Settings, applied
 from suite.plan import COMPILED, EAGER, ENSEMBLE, Cell
 from suite.sketch import sketch
@@ -133,8 +133,13 @@ def train_alone(errand: Errand, settings: Settings) -> list[Trial]:
 
 def try_case(file: Path, name: str) -> str:
     """Go through all that is done with a case before it is trained; return what is wrong with it."""
-    case = next(case for case in load(file) if case.name == name)
-    faults = rehearse(case)
-    if not faults:
-        is_drawn(case), sketch(case), why_not(case)
+    try:
+        case = next(case for case in load(file) if case.name == name)
+        faults = rehearse(case)
+        if not faults:
+            is_drawn(case), sketch(case), why_not(case)
+    except SuiteError as error:
+        faults = list(error.faults)
+    except FAULTS as error:
+        faults = [f"{shown(file)}: {name}: {told(error)}"]
     return "; ".join(faults)

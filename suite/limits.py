@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,7 +38,8 @@ class Limits:
         import resource  # which Linux has
 
         before = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + self.memory, before[1]))
+        most = before[1] if before[1] != resource.RLIM_INFINITY else sys.maxsize
+        resource.setrlimit(resource.RLIMIT_DATA, (min(_data_bytes() + self.memory, most), before[1]))
         try:
             yield
         finally:
@@ -50,8 +53,10 @@ def parse_limits(seconds: float | None, memory: str | None) -> Limits:
     """Read seconds as they are, and memory as "500MB" or "2GiB".
 
     Raises:
-        SuiteError: if the text names no size, or memory cannot be limited on this system.
+        SuiteError: if the seconds are no number, the text names no size, or memory cannot be limited on this system.
     """
+    if seconds is not None and not math.isfinite(seconds):
+        raise SuiteError(f"--cell-timeout {seconds} is no time; leave it out for none")
     if memory is None:
         return Limits(seconds=seconds)
     try:

@@ -30,5 +30,5 @@ def uninterrupted() -> Iterator[None]:
         with heard_by(lambda number, _: came.append(number), *ENDING):
             yield
     finally:
-        for number in came[:1]:
+        for number in dict.fromkeys(came):  # the first that somebody hears is raised, and ends this
             signal.raise_signal(number)

@@ -48,6 +48,9 @@ GOOD = CASE.format(forward="pass", noise="", architecture="Neuron")
 LATE = "self.calls > 10"
 """After the rehearsal, which goes through one step."""
 
+SOON_TIRED = "(lambda built=[]: built.append(0) or (Neuron() if len(built) < 3 else 1 / 0))"
+"""An architecture that cannot be built a third time."""
+
 TRAINED = ("--cases", "cases", "--device", "cpu", "--dtype", "float64,float32", "--seeds", "3", "--out", "run")
 
 
@@ -144,8 +147,9 @@ def test_a_case_that_wants_all_memory_gets_what_it_may_have(bad: Callable[..., N
         ({"forward": "raise LookupError('never')"}, "does not train: LookupError: never"),
         ({"architecture": "nn.ReLU"}, "the architecture holds no parameters"),
         ({"forward": "os._exit(9)"}, "its process ended: exit code 9"),
+        ({"architecture": SOON_TIRED}, "middle: ZeroDivisionError: division by zero"),
     ],
-    ids=["raises", "holds no parameters", "dies"],
+    ids=["raises", "holds no parameters", "dies", "raises after its rehearsal"],
 )
 def test_with_limits_a_case_is_tried_where_it_does_no_harm(
     bad: Callable[..., None], invoke: Invoke, given: dict[str, str], reason: str
@@ -157,6 +161,19 @@ def test_with_limits_a_case_is_tried_where_it_does_no_harm(
     others_are_whole(run)
     (found,) = reasons(run, "middle")
     assert reason in found
+    assert done.exit_code == 1
+
+
+def test_a_file_that_wants_all_memory_is_an_error_of_its_own(bad: Callable[..., None], invoke: Invoke) -> None:
+    """Also where it does so as it is imported."""
+    bad()
+    with Path("cases/middle.py").open("a", encoding="utf-8") as file:
+        file.write("TABLE = bytearray(2**29)\n")
+    done = invoke("run", *TRAINED, "--mode", "eager", "--cell-memory", "400MB")
+    run = read_run(Path("run"))
+    others_are_whole(run)
+    (found,) = reasons(run, "middle")
+    assert "does not import: MemoryError" in found
     assert done.exit_code == 1
 
 

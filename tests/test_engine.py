@@ -20,9 +20,20 @@ from suite import engine
 from suite.case import Case, fixed
 from suite.cluster import Cluster
 from suite.discover import load
-from suite.engine import Engine, check_engine, chop, done_in, nothing_done, parse_engine, split, train_plan
+from suite.engine import (
+    Engine,
+    call_workers,
+    check_engine,
+    chop,
+    done_in,
+    nothing_done,
+    parse_engine,
+    split,
+    train_plan,
+)
 from suite.errand import Chunk
 from suite.errors import SuiteError
+from suite.limits import UNLIMITED
 from suite.machine import Settings
 from suite.plan import FOLLOWED_STEPS, REFERENCE_SEEDS, REFERENCE_STEPS, Cell, Plan, make_plan
 from suite.trial import Trial
@@ -215,3 +226,16 @@ def test_what_a_chunk_leaves_fits_its_memory(neuron: Case) -> None:
     sizes = [len(chunk.seeds) for chunk in chop(plan, nothing_done)]
     assert sum(sizes) == 1000
     assert sizes[0] == engine.CHUNK_BYTES // (8192 * engine.BYTES_A_PARAMETER)
+
+
+def test_a_server_of_workers_that_is_refused_is_told_by_whoever_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calling it early saves time, and no more."""
+
+    def refuse() -> None:
+        refused.append("no more of them")
+        raise OSError(refused[0])
+
+    refused: list[str] = []
+    monkeypatch.setattr(engine, "start_server", refuse)
+    call_workers(Engine.PROCESSES, UNLIMITED)
+    assert refused

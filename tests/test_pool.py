@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from itertools import count
@@ -17,13 +18,15 @@ from pickle import PicklingError
 
 import pytest
 import torch
-from psutil import pid_exists
+from psutil import STATUS_ZOMBIE, Process, pid_exists
 
 from suite.limits import Limits
-from suite.pool import Lost, each
+from suite.pool import Lost, _Worker, cores, each
+from tests.mortal import until
 
 HUGE = 4 * 2**30
 FEW = 10
+LARGE = 2**25
 
 ROOT = Path(__file__).parent.parent
 
@@ -65,6 +68,42 @@ def without_server(place: Path) -> str:
     os.kill(os.getppid(), signal.SIGKILL)
     time.sleep(600)
     return "of no use"
+
+
+def large_but_killed(mark: Path) -> bytes:
+    """Answer with more than a line holds, and be killed while that is sent, unless that was done before."""
+    if not mark.exists():
+        mark.touch()
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    return bytes(LARGE)
+
+
+class OddError(Exception):
+    """Cannot be built again from what it was built with."""
+
+    def __init__(self, one: str, other: str) -> None:
+        """Take two words."""
+        super().__init__(f"{one} and {other}")
+
+
+def odd(kind: str) -> None:
+    """Raise what cannot be sent, or cannot be read where it was sent to."""
+    error = OddError("this", "that")
+    if kind == "unsendable":
+        error.args = (lambda: None,)
+    raise error
+
+
+def with_a_daemon() -> int | None:
+    """Begin a process that is to end with this one, and leave it."""
+    child = multiprocessing.get_context("fork").Process(target=asleep, args=(600.0,), daemon=True)
+    child.start()
+    return child.pid
+
+
+def environment() -> tuple[bool, bool]:
+    """Tell whether a process of one's own would come up as ever."""
+    return "PYTHONSAFEPATH" in os.environ, os.fork.__module__ == "suite.forking"
 
 
 def asleep(seconds: float) -> str:
@@ -212,6 +251,37 @@ def test_where_no_process_comes_up(coming_up: ComingUp, granted: int) -> None:
     )
 
 
+def test_ctrl_c_is_heard_while_a_worker_comes_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server takes seconds to import all that trains; whoever waits for it can be told to stop."""
+    wait, waited = threading.Event(), []
+
+    def hang(_: BaseProcess) -> None:
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        waited.append(wait.wait(60.0))
+
+    monkeypatch.setattr(BaseProcess, "start", hang)
+    with pytest.raises(KeyboardInterrupt):
+        list(each([(doubled, (1,))], workers=1))
+    assert waited == []
+    wait.set()
+
+
+def test_ctrl_c_is_heard_while_workers_are_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever leaves the answers, and is told to stop meanwhile, hears that; and the workers are stopped."""
+    stop = _Worker.stop
+
+    def interrupted_stop(worker: _Worker) -> None:
+        signal.raise_signal(signal.SIGINT)
+        stop(worker)
+
+    answers = each([(os.getpid, ()), (asleep, (600.0,))], workers=2)
+    _, worker = next(answers)
+    monkeypatch.setattr(_Worker, "stop", interrupted_stop)
+    with pytest.raises(KeyboardInterrupt):
+        answers.close()
+    assert not pid_exists(worker)
+
+
 def test_ctrl_c_is_not_for_workers(coming_up: ComingUp, capfd: pytest.CaptureFixture[str]) -> None:
     """A terminal sends it to every process of a command, also to one that has only just come up."""
     coming_up(lambda worker: os.kill(worker, signal.SIGINT))
@@ -219,17 +289,33 @@ def test_ctrl_c_is_not_for_workers(coming_up: ComingUp, capfd: pytest.CaptureFix
     assert capfd.readouterr().err == ""
 
 
-def commanded(code: str) -> subprocess.Popen[str]:
+def commanded(code: str, cwd: Path = ROOT) -> subprocess.Popen[str]:
     """Let another process go through the answers of :func:`each`, as code says."""
     lines = ["import os, time", "from tests.test_pool import *", "if __name__ == '__main__':", f"    {code}"]
-    words = [sys.executable, "-c", "\n".join(lines)]
-    return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    words = [sys.executable, "-P", "-c", "\n".join(lines)]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_ctrl_c_is_kept_from_workers_from_the_first() -> None:
     """They come up with it blocked, also in a process that has begun nothing else before."""
     with commanded("print(*each([(blocked, ())], workers=1))") as process:
         assert process.communicate(timeout=60) == (f"(0, {{{signal.SIGINT!r}}})\n", "")
+
+
+def test_nothing_is_imported_from_where_a_command_is_given(tmp_path: Path) -> None:
+    """A file there that is called as one of Python's own is not taken for it; and workers go on as if nothing were."""
+    for name in ("queue", "random", "signal"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('taken')\n")
+    with commanded("print(*each([(environment, ())], workers=1))", cwd=tmp_path) as process:
+        assert process.communicate(timeout=60) == ("(0, (False, False))\n", "")
+
+
+def test_a_server_that_is_refused_a_process_ends_quietly() -> None:
+    """What its workers were at is done by those of the next."""
+    prepare = "from suite.pool import PRELOADED; PRELOADED.append('tests.refusing')"
+    with commanded(f"{prepare}; print(sorted(each([(asleep, (3.0,)), (doubled, (2,))], workers=2)))") as process:
+        assert process.communicate(timeout=120) == ("[(0, 'awake'), (1, 4)]\n", "")
 
 
 def test_workers_end_with_whoever_began_them() -> None:
@@ -269,6 +355,14 @@ def test_a_process_that_was_killed_once_is_no_fault_of_its_call(tmp_path: Path) 
     assert dict(each([(killed_once, (tmp_path / "mark",)), (doubled, (1,))], workers=2)) == {0: "alive", 1: 2}
 
 
+def test_a_process_that_is_killed_while_it_answers_is_no_fault_of_its_call(tmp_path: Path) -> None:
+    """Half an answer is none, and the call is made again."""
+    answers = each([(doubled, (1,)), (large_but_killed, (tmp_path / "mark",))], workers=2)
+    first = next(answers)
+    time.sleep(2.0)  # as whoever records it does, while the other waits to be heard
+    assert {first[0]: first[1]} | {place: len(answer) for place, answer in answers} == {0: 2, 1: LARGE}
+
+
 def test_a_server_that_was_killed_is_begun_again(tmp_path: Path) -> None:
     """With it goes all that is known of the workers that came from it; their calls are made again."""
     assert dict(each([(without_server, (tmp_path / "mark",)), (doubled, (1,))], workers=2)) == {0: "alive", 1: 2}
@@ -296,6 +390,11 @@ def test_a_call_that_outstays_its_time_is_lost_alone() -> None:
     assert dict(each(calls, workers=2, limits=Limits(seconds=0.5))) == {0: Lost(reason), 1: "awake", 2: 8}
 
 
+def test_a_time_of_years_is_none_that_is_waited_for_at_once() -> None:
+    """The system would refuse to wait so long."""
+    assert dict(each([(doubled, (1,))], workers=1, limits=Limits(seconds=1e9))) == {0: 2}
+
+
 def test_a_call_gets_no_more_memory_than_it_may_have() -> None:
     """Beyond the limit there is none; the next call in the same process has as much again."""
     calls = [(greedy, (size,)) for size in (2**20, HUGE, 2**20)]
@@ -318,6 +417,27 @@ def test_what_cannot_be_sent_back_is_raised() -> None:
 def test_a_call_may_have_processes_of_its_own() -> None:
     """As a loader of data has."""
     assert dict(each([(helped, (4,))], workers=1)) == {0: 8}
+
+
+@pytest.mark.parametrize("kind", ["unsendable", "unreadable"])
+def test_an_error_that_cannot_arrive_is_told_by_another(kind: str) -> None:
+    """It says which it was, and where."""
+    with pytest.raises(RuntimeError, match=r"^OddError") as raised:
+        list(each([(odd, (kind,))], workers=1))
+    assert "in odd" in "".join(raised.value.__notes__)
+
+
+def test_a_process_that_is_to_end_with_a_worker_does() -> None:
+    """Nobody else would end it."""
+    ((_, child),) = each([(with_a_daemon, ())], workers=1)
+    until(lambda: not pid_exists(child) or Process(child).status() == STATUS_ZOMBIE)
+
+
+def test_there_are_as_many_workers_as_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine may have more cores than it lets a command use."""
+    assert cores() == len(os.sched_getaffinity(0))
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert cores() == os.cpu_count()
 
 
 def test_nobody_is_left_behind() -> None:

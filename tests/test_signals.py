@@ -94,6 +94,18 @@ def test_what_is_uninterrupted_is_done_before_a_signal_is_heard(number: signal.S
     assert done == ["all"]
 
 
+def test_a_signal_that_nobody_hears_hides_none_that_somebody_does() -> None:
+    """As under nohup, where Ctrl-C is left unheard."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def do() -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(HeardError, match=str(int(signal.SIGTERM))), uninterrupted():
+        do()
+
+
 def test_a_signal_is_heard_though_what_was_uninterrupted_failed() -> None:
     """Its failure is told as what the signal met."""
 

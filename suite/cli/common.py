@@ -63,7 +63,8 @@ def verb(function: Callable[..., int]) -> Callable[..., None]:
                 complain(fault)
             sys.exit(COULD_NOT_RUN)
         except KeyboardInterrupt as stop:
-            complain("interrupted")
+            with heard_by(lambda *_: None, *ENDING):  # which has been heard
+                complain("interrupted")
             sys.exit(code_of(stop))
 
     return exit_with_code
