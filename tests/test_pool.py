@@ -444,6 +444,6 @@ def test_nobody_is_left_behind() -> None:
     """A caller that goes away leaves no process at work."""
     answers = each([(os.getpid, ()), (asleep, (600.0,))], workers=2)
     _, worker = next(answers)
-    answers.close()  # type: ignore[attr-defined]
+    answers.close()
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import dedent
@@ -27,7 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=in_the_end)
 
 
-KEPT = pytest.StashKey[dict[tuple[str, str], Tally]]()
+KEPT = pytest.StashKey[list[Tally]]()
+COUNTED = "torture"
+"""Under which a test's report says what the test counted, also to the controller of pytest-xdist."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,14 +42,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--many-seeds", type=int, default=10**6, help="Seeds of the largest run. Default: a million.")
 
 
-@pytest.fixture(scope="session")
-def tally(pytestconfig: pytest.Config) -> Tallies:
+@pytest.fixture
+def tally(request: pytest.FixtureRequest) -> Iterator[Tallies]:
     """Count tries under a name, or a part of it: ``tally("SIGKILL of a run").survived()``, or ``.lost("why")``."""
+    counted: dict[tuple[str, str], Tally] = {}
 
     def named(what: str, part: str = "") -> Tally:
-        return _kept(pytestconfig).setdefault((what, part), Tally(what, part))
+        return counted.setdefault((what, part), Tally(what, part))
 
-    return named
+    yield named
+    request.node.user_properties.append((COUNTED, [asdict(tally) for tally in counted.values()]))
 
 
 CASE = """
@@ -100,31 +104,35 @@ def moments(pytestconfig: pytest.Config) -> int:
     return int(pytestconfig.getoption("--moments", default=100))
 
 
-def _kept(config: pytest.Config) -> dict[tuple[str, str], Tally]:
-    return config.stash.setdefault(KEPT, {})
+def _kept(config: pytest.Config) -> list[Tally]:
+    return config.stash.setdefault(KEPT, [])
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any, error: object) -> None:
-    """Add what a worker of pytest-xdist counted."""
-    counted: Sequence[Mapping[str, Any]] = getattr(node, "workeroutput", {}).get("torture", ())
-    for told in counted:
-        name = (told["what"], told["part"])
-        tally = _kept(node.config).setdefault(name, Tally(*name))
-        tally.survived(told["survivals"])
-        tally.losses.extend(told["losses"])
+class _Counting:
+    """Gathers what tests counted, as each of them ends."""
+
+    def __init__(self, kept: list[Tally]) -> None:
+        self.kept = kept
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take what a test counted from its last report."""
+        if report.when == "teardown":
+            said: list[tuple[str, Any]] = report.user_properties
+            self.kept += [Tally(**tally) for name, counted in said if name == COUNTED for tally in counted]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Listen to the reports of tests, wherever they run."""
+    config.pluginmanager.register(_Counting(_kept(config)))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail if anything was lost; hand what a worker counted to its controller; write the table."""
-    tallies = list(_kept(session.config).values())
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["torture"] = [asdict(tally) for tally in tallies]
-        return
+    """Fail if anything was lost; write the table."""
+    tallies = _kept(session.config)
     if any(tally.losses for tally in tallies) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     file = session.config.getoption("--torture-table", default=None)
-    if file is not None:
+    if file is not None and tallies and not hasattr(session.config, "workerinput"):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(_table([*_not_tried_again(file, tallies), *tallies]) + "\n", encoding="utf-8")
 
@@ -140,7 +148,7 @@ def _not_tried_again(file: Path, tallies: Sequence[Tally]) -> Iterator[Tally]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the table, and below it why something was lost."""
-    tallies = list(_kept(config).values())
+    tallies = _kept(config)
     if tallies:
         terminalreporter.write_line(f"\n{_table(tallies)}")
     for tally in tallies:
