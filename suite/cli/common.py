@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -91,6 +92,10 @@ def stop_if_told() -> None:
 
 TOLD: list[KeyboardInterrupt] = []
 """What asked the present verb to stop."""
+
+
+# Where a process ends anyway, Python would tell Ctrl-C as an exception that nobody catches.
+atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import shlex
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from click.testing import Result
@@ -61,3 +64,31 @@ def test_what_ignores_ctrl_c_goes_on_ignoring_it(cases: Path, invoke: Invoke, mo
     finally:
         signal.signal(signal.SIGINT, before)
     assert heard == [signal.SIG_IGN]
+
+
+@pytest.mark.parametrize("many", [1, 3])
+def test_ctrl_c_while_a_command_ends_is_told_in_one_line(many: int) -> None:
+    """Whether it has come already, or comes when all is done."""
+    code = f"""
+        import atexit, os, signal, sys
+
+        def press():
+            for _ in range({many}):
+                signal.raise_signal(signal.SIGINT)
+
+        atexit.register(press)
+        from suite.cli import common, main
+
+        def interrupt(*_, **__):
+            press()
+
+        common.collection_of = interrupt
+        from suite.cli import showing
+        showing.collection_of = interrupt
+        tell = common.complain
+        common.complain = lambda line: (press(), tell(line))
+        sys.argv = ["suite", "list"]
+        main()
+    """
+    done = subprocess.run([sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "suite: interrupted\n")

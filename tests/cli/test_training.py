@@ -41,12 +41,14 @@ def build():
 CASE ="""
 
 
+@pytest.mark.parametrize("engine", ["inline", "processes"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_a_run_that_is_killed_is_completed_to_the_byte(mortal: Mortal, number: signal.Signals) -> None:
+def test_a_run_that_is_killed_is_completed_to_the_byte(mortal: Mortal, number: signal.Signals, engine: str) -> None:
     """At whatever moment, what stands is readable and part of the whole, and --resume makes it the whole."""
     moments = Random(number)
     for _ in range(2):
-        folder, _, _ = mortal.killed(number, moments.uniform(0.0, mortal.seconds))
+        folder, _, told = mortal.killed(number, moments.uniform(0.0, mortal.seconds), "--engine", engine)
+        assert told.count("\n") <= 1
         mortal.check(folder)
 
 
