@@ -108,9 +108,17 @@ class Cluster:
                 client.wait_for_workers(1, timeout=REACH_SECONDS)
             except TimeoutError as error:
                 raise SuiteError(f"{self}: {self.no_worker}") from error
-            answers = client.run(faults, terms, on_error="return")
+            try:
+                answers = client.run(faults, terms, on_error="return")
+            except OSError as error:
+                raise self.gone from error
             raise_all(f"worker {place}: {fault}" for place, answer in answers.items() for fault in _read(answer))
             yield client
+
+    @property
+    def gone(self) -> SuiteError:
+        """Say that the scheduler is not there any more."""
+        return SuiteError(f"{self}: the scheduler is gone; --resume completes the run")
 
     @property
     def no_worker(self) -> str:
@@ -258,10 +266,14 @@ class _Errands:
         except (ImportError, AttributeError) as error:
             raise SuiteError(f"{self.cluster}: a worker cannot run this suite: {told(error)}") from error
         except CancelledError as error:
-            raise SuiteError(f"{self.cluster}: the scheduler is gone; --resume completes the run") from error
+            raise self.cluster.gone from error
         del self.out[future.key]
         return result
 
     def _look_for_workers(self) -> None:
-        if not self.client.nthreads():
+        try:
+            workers = self.client.nthreads()
+        except OSError as error:
+            raise self.cluster.gone from error
+        if not workers:
             raise SuiteError(f"{self.cluster}: {self.cluster.no_worker}; then --resume completes the run")

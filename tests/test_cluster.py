@@ -21,6 +21,7 @@ from pathlib import Path
 from threading import Lock
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from click.testing import Result
@@ -443,10 +444,15 @@ def test_silence_without_workers_ends_the_run(monkeypatch: pytest.MonkeyPatch) -
         answered(Office(workers=0), 1)
 
 
-def test_a_scheduler_that_is_lost_ends_the_run() -> None:
-    """Dask cancels all that was sent; the sentence says how the run is completed."""
-    with pytest.raises(SuiteError, match=r"^dask://a:1: the scheduler is gone; --resume completes the run$"):
+def test_a_scheduler_that_is_lost_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask cancels all that was sent, or cannot ask any more; the sentence says how the run is completed."""
+    gone = r"^dask://a:1: the scheduler is gone; --resume completes the run$"
+    with pytest.raises(SuiteError, match=gone):
         answered(Office(CancelledError()), 1)
+    silent = Office(TimeoutError())
+    monkeypatch.setattr(silent, "nthreads", Mock(side_effect=OSError("Timed out trying to connect to tcp://a:1")))
+    with pytest.raises(SuiteError, match=gone):
+        answered(silent, 1)
 
 
 def test_a_late_worker_without_the_suite_is_told() -> None:
