@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,31 +55,6 @@ def replace_text(file: Path, text: str) -> None:
             beside.unlink(missing_ok=True)
 
 
-def append_text(file: Path, text: str) -> None:
-    """Append whole rows to a file that is there, in one write; or none of them, if the disk does not take them all.
-
-    Raises:
-        SuiteError: if the file is gone or cannot be written.
-    """
-    with writing(file):
-        handle = os.open(file, os.O_WRONLY | os.O_APPEND)
-        size = os.fstat(handle).st_size
-        try:
-            _write_all(handle, text.encode())
-        except BaseException:
-            if os.fstat(handle).st_size > size:
-                os.ftruncate(handle, size)
-            raise
-        finally:
-            os.close(handle)
-
-
-def _write_all(handle: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]
-
-
 def sweep(folder: Path) -> None:
     """Take away what a kill left beside the files that it was to replace.
 
@@ -90,15 +64,3 @@ def sweep(folder: Path) -> None:
     with writing(folder):
         for left in folder.glob(f"{BESIDE}*"):
             left.unlink(missing_ok=True)
-
-
-def cut_to_whole_rows(file: Path) -> None:
-    """Drop what stands after the last line end that is not part of a quoted text: a row that a kill cut off."""
-    if not file.exists():
-        return
-    with writing(file), file.open("r+b") as stream:
-        data = stream.read()
-        end = data.rfind(b"\n") + 1
-        while data.count(b'"', 0, end) % 2:
-            end = data.rfind(b"\n", 0, end - 1) + 1
-        stream.truncate(end)

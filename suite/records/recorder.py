@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from suite.errors import SuiteError
 from suite.machine import Machine, differences
-from suite.records.atomic import append_text, cut_to_whole_rows, replace_text, writing
+from suite.records.atomic import replace_text, writing
 from suite.records.folder import read_machine, read_manifest
+from suite.records.grow import append_text, cut_to_whole_rows, is_torn
 from suite.records.lock import only_writer
+from suite.records.lost import Recorded
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, write_json
-from suite.records.own import check_own
 from suite.records.read import read_table
 from suite.records.rows import TABLES, as_csv, frames
-from suite.records.schema import CELL, KEY, TRIALS
+from suite.records.schema import CELL, CURVES, KEY, TRIALS, Table
 from suite.trial import Manifest, Trial
 
 TrialKey = tuple[str, str, str, str, int]
@@ -58,22 +60,27 @@ class Recorder:
         _check_same_machine(folder, read_machine(folder, begun), machine)
         recorder = object.__new__(cls)
         recorder.folder, recorder.manifest = folder, replace(begun, complete=False)
-        for table in TABLES:
-            check_own(folder / table.file)
+        torn = {table for table in TABLES if is_torn(folder / table.file)}
+        for table in torn:
             cut_to_whole_rows(folder / table.file)
-        recorder.done = recorder._drop_halves()
+        recorder.done = recorder._keep_whole(torn, complete=begun.complete)
         return recorder
 
-    def _drop_halves(self) -> set[TrialKey]:
-        """Drop the rows of all other tables whose trial was never written; return the trials that were."""
-        trials = read_table(self.folder / TRIALS.file, TRIALS)
-        recorded = pd.MultiIndex.from_frame(trials[list(KEY)])
-        for table in TABLES[:-1]:
-            rows = read_table(self.folder / table.file, table)
-            whole = pd.MultiIndex.from_frame(rows[list(KEY)]).isin(recorded)
+    def _keep_whole(self, torn: Collection[Table], *, complete: bool) -> set[TrialKey]:
+        """Drop every trial that lost rows, and all rows of trials that are not recorded; return the trials kept.
+
+        A kill tears a table only where the same trials' curves, which are written before, are not recorded either.
+        """
+        tables = {table: read_table(self.folder / table.file, table) for table in TABLES}
+        recorded = Recorded(trials=tables[TRIALS], manifest=self.manifest)
+        places = {table: recorded.places(rows) for table, rows in tables.items()}
+        killed = not complete and bool((places[CURVES] < 0).any())
+        kept = ~recorded.lost(places, () if killed else torn)
+        for table in reversed(TABLES):  # trials first: whatever is left of the others is dropped by the next to resume
+            whole = np.append(kept, False)[places[table]]
             if not whole.all():
-                replace_text(self.folder / table.file, as_csv(rows[whole]))
-        return set(map(tuple, trials[list(KEY)].itertuples(index=False, name=None)))
+                replace_text(self.folder / table.file, as_csv(tables[table][whole]))
+        return set(map(tuple, tables[TRIALS].loc[kept, list(KEY)].itertuples(index=False, name=None)))
 
     def append(self, trials: Sequence[Trial]) -> None:
         """Record finished trials; their rows in ``trials.csv`` are written last.

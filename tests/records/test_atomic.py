@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import subprocess
 import sys
@@ -16,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suite.errors import SuiteError
-from suite.records.atomic import BESIDE, append_text, cut_to_whole_rows, reading, replace_text, sweep, writing
+from suite.records.atomic import BESIDE, reading, replace_text, sweep, writing
+from suite.records.grow import append_text
 
 
 @pytest.fixture(scope="module")
@@ -54,24 +53,6 @@ def test_a_file_holds_what_it_was_replaced_with_last(scratch: Path, texts: list[
     assert os.listdir(scratch) == ["rows.csv"]  # noqa: PTH208 - hidden files count
 
 
-@given(texts=st.lists(st.text(), max_size=4))
-def test_appended_texts_stand_one_after_the_other(scratch: Path, texts: list[str]) -> None:
-    """Appending is concatenation."""
-    replace_text(scratch / "rows.csv", "header\n")
-    for text in texts:
-        append_text(scratch / "rows.csv", text)
-    assert (scratch / "rows.csv").read_bytes() == ("header\n" + "".join(texts)).encode()
-
-
-def test_what_the_system_takes_in_parts_is_appended_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A write that takes fewer bytes than it was given is gone on with."""
-    write = os.write
-    monkeypatch.setattr(os, "write", lambda handle, data: write(handle, bytes(data[:3])))
-    (tmp_path / "rows.csv").touch()
-    append_text(tmp_path / "rows.csv", "1,twø,3\n4,5,6\n")
-    assert (tmp_path / "rows.csv").read_text(encoding="utf-8") == "1,twø,3\n4,5,6\n"
-
-
 @IMPOSSIBLE
 @pytest.mark.parametrize("write", [replace_text, append_text])
 def test_an_impossible_place_is_one_line(
@@ -84,25 +65,12 @@ def test_an_impossible_place_is_one_line(
     assert caught.value.faults == (f"{place}: cannot be written: {reason}",)
 
 
-def test_a_full_disk_is_one_line() -> None:
-    """What the disk does not take is told, not lost in silence."""
-    with pytest.raises(SuiteError) as caught:
-        append_text(Path("/dev/full"), "row\n")
-    assert caught.value.faults == ("/dev/full: cannot be written: No space left on device",)
-
-
-def test_rows_are_not_appended_to_a_file_that_is_gone(tmp_path: Path) -> None:
-    """A file that someone took away is not begun again in the middle, without its header."""
-    with pytest.raises(SuiteError, match="cannot be written: No such file or directory"):
-        append_text(tmp_path / "rows.csv", "row\n")
-    assert not list(tmp_path.iterdir())
-
-
 LIMITED = """
     import resource, sys
     from pathlib import Path
     from suite.errors import SuiteError
-    from suite.records.atomic import append_text, replace_text
+    from suite.records.atomic import replace_text
+    from suite.records.grow import append_text
 
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
@@ -126,24 +94,6 @@ def test_a_disk_that_fills_leaves_the_old_content(tmp_path: Path) -> None:
     assert done.stdout == f"{place}: cannot be written: File too large\n" * 2
     assert place.read_text() == "header\n"
     assert list(tmp_path.iterdir()) == [place]
-
-
-def test_rows_that_are_interrupted_are_not_appended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C between two parts of one write leaves none of it."""
-    place = tmp_path / "rows.csv"
-    place.write_text("header\n")
-    parts = iter([3])
-
-    def write_some(handle: int, data: bytes) -> int:
-        for size in parts:
-            return write(handle, bytes(data[:size]))
-        raise KeyboardInterrupt
-
-    write = os.write
-    monkeypatch.setattr(os, "write", write_some)
-    with pytest.raises(KeyboardInterrupt):
-        append_text(place, "1,2,3\n")
-    assert place.read_text() == "header\n"
 
 
 def test_what_a_kill_left_beside_a_file_is_swept_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,34 +146,3 @@ def test_an_error_of_the_system_without_a_number_is_told_too(guard: Callable[[Pa
     assert caught.value.faults == (f"here: cannot be {verb}: it is odd",)
     with pytest.raises(KeyError), guard(Path("here")):  # type: ignore[attr-defined]
         raise KeyError("other")
-
-
-def lines(rows: list[list[str]]) -> list[bytes]:
-    """Return each row as the bytes of a CSV file, with whatever line ends its texts hold."""
-    written = []
-    for row in rows:
-        stream = io.StringIO()
-        csv.writer(stream, lineterminator="\r\n").writerow(row)
-        written.append((stream.getvalue().removesuffix("\r\n") + "\n").encode())
-    return written
-
-
-CELLS = st.text(alphabet='a,"\n\ré', max_size=6)
-
-
-@given(rows=st.lists(st.lists(CELLS, min_size=2, max_size=3), max_size=5), data=st.data())
-def test_a_cut_file_is_left_with_its_whole_rows(scratch: Path, rows: list[list[str]], data: st.DataObject) -> None:
-    """Wherever a kill cut the file, the rows before the cut stay, and nothing of the row that it hit."""
-    whole = lines(rows)
-    cut = data.draw(st.integers(0, sum(map(len, whole))))
-    ends = [sum(map(len, whole[:count])) for count in range(len(whole) + 1)]
-    place = scratch / "rows.csv"
-    place.write_bytes(b"".join(whole)[:cut])
-    cut_to_whole_rows(place)
-    assert place.read_bytes() == b"".join(whole)[: max(end for end in ends if end <= cut)]
-
-
-def test_a_file_that_is_not_there_is_not_cut(tmp_path: Path) -> None:
-    """Reading it later names what is missing; nothing is put in its place."""
-    cut_to_whole_rows(tmp_path / "rows.csv")
-    assert not list(tmp_path.iterdir())

@@ -19,10 +19,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import suite.records.recorder as recorder_module
+from suite.clause import Clause
 from suite.errors import SuiteError
 from suite.machine import Machine
+from suite.picture import TRAINED
+from suite.plan import PICTURED_SEEDS, PROBED_SEEDS
 from suite.records import Recorder, in_memory, read_run
 from suite.records.atomic import replace_text
+from suite.records.grow import whole_rows
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, write_json
 from suite.records.rows import as_csv, frames
 from suite.trial import Manifest, RunRecord, Status, Trial
@@ -33,11 +37,18 @@ SEEDS = 3
 @pytest.fixture(scope="module")
 def trials(trial_of: Callable[..., Trial]) -> list[Trial]:
     """Return three cells of three seeds in the plan's order: with odd texts, with a divergence, and untrainable."""
-    diverged = {"status": Status.DIVERGED, "final_loss": math.nan, "curve": ((0, 1.0), (1, math.inf))}
-    failed = {"status": Status.ERROR, "reason": 'no\n"kernel", here\r', "curve": (), "observations": ()}
+    diverged = {"status": Status.DIVERGED, "final_loss": math.nan, "curve": ((0, 1.0), (1, math.inf), (2, math.nan))}
+    failed = {
+        "status": Status.ERROR,
+        "reason": 'no\n"kernel", here\r',
+        "curve": (),
+        "observations": (),
+        "distances": (),
+    }
     odd = (("w[0,1]", 1 / 3), ('said "x",\ny', -0.0))
+    drawn = tuple(("output", TRAINED, x, 2.0 * x) for x in (0.0, 0.5, 1.0))
     return [
-        *(trial_of(seed, case="odd, name", observations=odd) for seed in range(SEEDS)),
+        *(trial_of(seed, case="odd, name", observations=odd, graphs=drawn) for seed in range(SEEDS)),
         *(trial_of(seed, dtype="float16", **diverged) for seed in range(SEEDS)),
         *(trial_of(seed, device="cuda:0", **failed) for seed in range(SEEDS)),
     ]
@@ -201,6 +212,96 @@ def test_a_run_killed_at_any_byte_is_completed_to_the_byte(
     recorder.append(missing)
     recorder.finish()
     assert content(folder) == undisturbed
+
+
+TORN = ("curves.csv", "observations.csv", "probes.csv", "graphs.csv")
+"""What holds rows of trials, beside their own."""
+
+
+def mended(folder: Path, trials: Sequence[Trial], manifest: Manifest, machine: Machine) -> list[Trial]:
+    """Complete a run that lost something; return the trials that had to be trained again."""
+    recorder = Recorder.resume(folder, manifest, machine)
+    missing = left_to_do(recorder, trials)
+    recorder.append(missing)
+    recorder.finish()
+    return missing
+
+
+@given(file=st.sampled_from([*TORN, "trials.csv"]), data=st.data())
+@settings(max_examples=40)
+def test_a_complete_run_that_was_cut_off_at_any_byte_is_completed_to_the_byte(
+    tmp_path_factory: pytest.TempPathFactory,
+    trials: list[Trial],
+    manifest: Manifest,
+    machine: Machine,
+    undisturbed: dict[str, bytes],
+    file: str,
+    data: st.DataObject,
+) -> None:
+    """Trials that lost rows of any table are trained again, not kept without them."""
+    folder = put(tmp_path_factory.mktemp("cut") / "run", undisturbed)
+    whole = undisturbed[file]
+    cut = data.draw(st.integers(whole.index(b"\n") + 1, len(whole) - 1))
+    at_the_end_of_a_row = whole_rows(whole[:cut]) == cut
+    (folder / file).write_bytes(whole[:cut])
+    missing = mended(folder, trials, manifest, machine)
+    assert content(folder) == undisturbed or (at_the_end_of_a_row and file in TORN[1:])
+    assert missing or at_the_end_of_a_row
+
+
+@pytest.mark.parametrize("file", TORN)
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_trial_that_holds_less_than_its_peers_is_trained_again(
+    complete: Path,
+    trials: list[Trial],
+    manifest: Manifest,
+    machine: Machine,
+    undisturbed: dict[str, bytes],
+    file: str,
+    lost: int,
+) -> None:
+    """Even where the cut fell on the end of a row, between two trials or within one."""
+    lines = undisturbed[file].splitlines(keepends=True)
+    (complete / file).write_bytes(b"".join(lines[:-lost]))
+    assert mended(complete, trials, manifest, machine)
+    assert content(complete) == undisturbed
+
+
+def test_what_is_expected_was_observed(
+    tmp_path: Path, trial_of: Callable[..., Trial], manifest_of: Callable[..., Manifest], machine: Machine
+) -> None:
+    """A case of which something is expected has observations, though no peer of a trial has any left."""
+    trials = [trial_of(seed) for seed in range(SEEDS)]
+    manifest = manifest_of(trials, clauses=[Clause(observation="w", bounds={})], complete=False)
+    recorder = Recorder(tmp_path / "run", manifest, machine)
+    recorder.append([replace(trial, observations=()) for trial in trials])
+    recorder.finish()
+    assert mended(recorder.folder, trials, manifest, machine) == trials
+    assert len(read_run(recorder.folder).observations) == 2 * SEEDS
+
+
+def test_a_seed_that_is_not_probed_lost_nothing(
+    tmp_path: Path, trial_of: Callable[..., Trial], manifest_of: Callable[..., Manifest], machine: Machine
+) -> None:
+    """Of the first seeds of a cell's ensemble more is kept than of the others, and of its reference less."""
+    curve, longer = ((0, 1.0), (1, 1.0), (2, 1.0)), ((0, 1.0), (1, 1.0), (2, 1.0), (4, 1.0), (5, 1.0))
+    bare = {"graphs": (), "distances": (), "observations": ()}
+    drawn = (("output", TRAINED, 0.0, 1.0),)
+    trials = [
+        trial_of(0, **bare, steps=6, curve=longer),
+        *(trial_of(seed, **bare, curve=curve) for seed in (1, 2)),
+        *(trial_of(seed, mode="ensemble", graphs=drawn) for seed in range(PICTURED_SEEDS)),
+        *(trial_of(seed, mode="ensemble") for seed in range(PICTURED_SEEDS, PROBED_SEEDS)),
+        *(trial_of(seed, mode="ensemble", distances=()) for seed in range(PROBED_SEEDS, PROBED_SEEDS + 3)),
+    ]
+    manifest = manifest_of(trials, clauses=[Clause(observation="w", bounds={})], complete=False)
+    manifest = replace(manifest, cells=tuple(replace(c, short=c.mode == "eager") for c in manifest.cells))
+    recorder = Recorder(tmp_path / "run", manifest, machine)
+    recorder.append(trials)
+    recorder.finish()
+    before = content(recorder.folder)
+    assert not mended(recorder.folder, trials, manifest, machine)
+    assert content(recorder.folder) == before
 
 
 def test_whole_trials_are_never_trained_again(
