@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -35,6 +36,10 @@ def read_run(folder: Path) -> RunRecord:
     manifest = read_manifest(folder)
     trials = read_table(folder / TRIALS.file, TRIALS)
     raise_all(f"{folder / TRIALS.file}: {fault}" for fault in _unplanned(trials, manifest))
+    if manifest.complete:
+        remedy = "accept a whole run" if manifest.accepted else f"complete it with: suite run --resume --out {folder}"
+        faults = missing(trials, manifest)
+        raise_all(f"{folder / TRIALS.file}: {what}, though {MANIFEST_FILE} says complete; {remedy}" for what in faults)
     return RunRecord(
         manifest=manifest,
         machine=read_machine(folder, manifest),
@@ -76,6 +81,22 @@ def _unplanned(trials: pd.DataFrame, manifest: Manifest) -> Iterator[str]:
     for row in sorted(strangers)[:1]:
         case, device, dtype, _, seed = trials[list(KEY)].iloc[row]
         yield f"row {row + 2}: seed {seed} of {case}[{device}-{dtype}] is not planned in {MANIFEST_FILE}"
+
+
+def missing(trials: pd.DataFrame, manifest: Manifest) -> Iterator[str]:
+    """Say how many planned seeds have no trial, of the first cell that lacks any; nothing, if none does."""
+    planned = {(c.case, c.device, c.dtype, c.mode): c.seeds for c in manifest.cells}
+    if len(trials) == sum(planned.values()):
+        return
+    held = trials.groupby(list(CELL), observed=True, sort=False).size().to_dict()
+    lacking = {cell: seeds - held.get(cell, 0) for cell, seeds in planned.items() if held.get(cell, 0) < seeds}
+    for (case, device, dtype, mode), count in islice(lacking.items(), 1):
+        told = f"{count} of {planned[case, device, dtype, mode]} seeds of {case}[{device}-{dtype}] ({mode})"
+        yield (
+            f"{told}, and seeds of {len(lacking) - 1} more cells, are missing"
+            if len(lacking) > 1
+            else f"{told} are missing"
+        )
 
 
 def write_again(folder: Path, rows: pd.DataFrame) -> None:

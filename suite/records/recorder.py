@@ -13,7 +13,7 @@ import pandas as pd
 from suite.errors import SuiteError
 from suite.machine import Machine, differences
 from suite.records.atomic import replace_text, writing
-from suite.records.folder import read_machine, read_manifest
+from suite.records.folder import missing, read_machine, read_manifest
 from suite.records.grow import append_text, cut_to_whole_rows, is_torn
 from suite.records.lock import only_writer
 from suite.records.lost import Recorded
@@ -59,12 +59,19 @@ class Recorder:
             raise SuiteError(f"{folder}: was planned otherwise; resume it with the cases and options that began it")
         _check_same_machine(folder, read_machine(folder, begun), machine)
         recorder = object.__new__(cls)
-        recorder.folder, recorder.manifest = folder, replace(begun, complete=False)
+        recorder.folder, recorder.manifest = folder, begun
         torn = {table for table in TABLES if is_torn(folder / table.file)}
         for table in torn:
+            recorder._reopen()
             cut_to_whole_rows(folder / table.file)
         recorder.done = recorder._keep_whole(torn, complete=begun.complete)
         return recorder
+
+    def _reopen(self) -> None:
+        """Say on the disk that the run is not complete any more, before it is less than it was."""
+        if self.manifest.complete:
+            self.manifest = replace(self.manifest, complete=False)
+            write_json(self.folder / MANIFEST_FILE, self.manifest)
 
     def _keep_whole(self, torn: Collection[Table], *, complete: bool) -> set[TrialKey]:
         """Drop every trial that lost rows, and all rows of trials that are not recorded; return the trials kept.
@@ -76,6 +83,8 @@ class Recorder:
         places = {table: recorded.places(rows) for table, rows in tables.items()}
         killed = not complete and bool((places[CURVES] < 0).any())
         kept = ~recorded.lost(places, () if killed else torn)
+        if any(missing(tables[TRIALS][kept], self.manifest)):
+            self._reopen()
         for table in reversed(TABLES):  # trials first: whatever is left of the others is dropped by the next to resume
             whole = np.append(kept, False)[places[table]]
             if not whole.all():

@@ -26,6 +26,7 @@ from suite.picture import TRAINED
 from suite.plan import PICTURED_SEEDS, PROBED_SEEDS
 from suite.records import Recorder, in_memory, read_run
 from suite.records.atomic import replace_text
+from suite.records.folder import read_manifest
 from suite.records.grow import whole_rows
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, write_json
 from suite.records.rows import as_csv, frames
@@ -265,6 +266,49 @@ def test_a_trial_that_holds_less_than_its_peers_is_trained_again(
     (complete / file).write_bytes(b"".join(lines[:-lost]))
     assert mended(complete, trials, manifest, machine)
     assert content(complete) == undisturbed
+
+
+@pytest.mark.parametrize("file", [*TORN, "trials.csv"])
+@pytest.mark.parametrize("left", [10, None], ids=["within a row", "at the end of a row"])
+def test_a_run_is_not_complete_while_it_lacks_something(
+    complete: Path, manifest: Manifest, machine: Machine, undisturbed: dict[str, bytes], file: str, left: int | None
+) -> None:
+    """Whoever resumes it says so on the disk before anything else is written, and keeps to it if that ends early."""
+    whole = undisturbed[file][:-1]
+    (complete / file).write_bytes(whole[:-left] if left else whole[: whole.rindex(b"\n4,") + 1])
+    Recorder.resume(complete, manifest, machine)
+    assert not read_run(complete).manifest.complete
+
+
+@pytest.mark.parametrize(
+    ("file", "writes"),
+    [("curves.csv", "cut_to_whole_rows"), ("curves.csv", "replace_text"), ("trials.csv", "cut_to_whole_rows")],
+)
+def test_a_run_is_reopened_before_it_is_cut(
+    complete: Path, manifest: Manifest, machine: Machine, monkeypatch: pytest.MonkeyPatch, file: str, writes: str
+) -> None:
+    """A kill in between leaves a run that is not complete."""
+    (complete / file).write_bytes((complete / file).read_bytes()[:-10])
+    monkeypatch.setattr(recorder_module, writes, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        Recorder.resume(complete, manifest, machine)
+    assert not read_manifest(complete).complete
+
+
+def test_a_run_that_says_complete_holds_every_trial(complete: Path, trials: list[Trial], manifest: Manifest) -> None:
+    """One whose trials were cut at the end of a row is not whole, and neither judged nor accepted as if it were."""
+    remedy = f"though run.json says complete; complete it with: suite run --resume --out {complete}"
+    for lost, told in (
+        (1, "1 of 3 seeds of neuron[cuda:0-float64] (eager) are missing"),
+        (4, "1 of 3 seeds of neuron[cpu-float16] (eager), and seeds of 1 more cells, are missing"),
+    ):
+        text = as_csv(frames("a-run", trials[:-lost])["trials.csv"])
+        (complete / "trials.csv").write_text(text, encoding="utf-8", newline="")
+        with pytest.raises(SuiteError) as caught:
+            read_run(complete)
+        assert caught.value.faults == (f"{complete}/trials.csv: {told}, {remedy}",)
+    write_json(complete / MANIFEST_FILE, manifest)
+    assert read_run(complete).manifest == manifest
 
 
 def test_what_is_expected_was_observed(
