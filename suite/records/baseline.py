@@ -5,7 +5,8 @@ from __future__ import annotations
 import getpass
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from suite.records.atomic import reading, replace_text, writing
 from suite.records.folder import read_run
 from suite.records.lock import only_writer
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, write_json
+from suite.records.own import stands
 from suite.records.rows import TABLES, as_csv
 from suite.records.schema import CELL, FIRST
 from suite.trial import Acceptance, Manifest, RunRecord, Status, device_type
@@ -116,21 +118,28 @@ def accept(run: RunRecord, folder: Path, *, reason: str, who: str | None = None,
 
 def _replace(parts: dict[str, RunRecord], folder: Path, signed: Acceptance, *, drop: bool) -> list[Path]:
     """Put each part in the place of its kind's present baseline, unless cells would be lost."""
-    present = _present(folder, drop=drop)
+    present = _present(folder, parts, drop=drop)
     if not drop:
         raise_all(fault for part in parts.values() for fault in _untrained(part))
-        raise_all(fault for kind in parts if kind in present for fault in _lost(present[kind], parts[kind]))
+        raise_all(fault for kind in present for fault in _lost(present[kind], parts[kind]))
     accepted = replace(signed, when=datetime.now(UTC).isoformat(timespec="seconds"))
     return [_install(part, folder, kind, accepted, present.get(kind)) for kind, part in parts.items()]
 
 
-def _present(folder: Path, *, drop: bool) -> dict[str, RunRecord]:
-    try:
-        return find_baselines(folder)
-    except SuiteError as error:
-        if drop:
-            return {}
-        raise SuiteError(*error.faults, f"{folder}: replace what cannot be read with --drop") from error
+def _present(folder: Path, kinds: Collection[str], *, drop: bool) -> dict[str, RunRecord]:
+    """Read the present baselines that would be replaced, and no others; ``drop`` leaves out what cannot be read."""
+    found: dict[str, RunRecord] = {}
+    faults: list[str] = []
+    with reading(folder):
+        places = [(kind, place) for kind, place in _places(folder) if kind in kinds]
+    for kind, place in places:
+        try:
+            found[kind] = read_run(place)
+        except SuiteError as error:
+            faults.extend(error.faults)
+    if faults and not drop:
+        raise SuiteError(*faults, f"{folder}: replace what cannot be read with --drop")
+    return found
 
 
 def _login() -> str:
@@ -184,17 +193,27 @@ def _install(part: RunRecord, folder: Path, kind: str, accepted: Acceptance, bef
     """Write the new baseline beside the old one, then put it in its place by two renames."""
     acceptance = replace(accepted, replaced=before.manifest.run if before else "")
     place, fresh, old = folder / kind, folder / f".{kind}.new", _set_aside(folder, kind)
+    _clear(fresh)
     with writing(folder):
-        shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         _write(fresh, replace(part.manifest, accepted=acceptance), part.machine, part)
         replace_text(fresh / FIRST.file, as_csv(_first(part, before) if before else part.first))
-        if place.exists():
-            shutil.rmtree(old, ignore_errors=True)
+        if stands(place):
+            _clear(old)
             place.rename(old)
         fresh.rename(place)
-        shutil.rmtree(old, ignore_errors=True)
+    with suppress(SuiteError):  # the new one is in its place by now; the next to accept tries again, and tells
+        _clear(old)
     return place
+
+
+def _clear(place: Path) -> None:
+    """Take away a folder, or whatever else lies there; of a link, not what it leads to."""
+    with writing(place):
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
 
 
 def _first(part: RunRecord, before: RunRecord) -> pd.DataFrame:

@@ -232,7 +232,7 @@ def killed_after(steps: int, monkeypatch: pytest.MonkeyPatch, act: Callable[[], 
         return take
 
     with monkeypatch.context() as patched:
-        for name in ("mkdir", "write_text", "replace", "rename"):
+        for name in ("mkdir", "write_text", "replace", "rename", "unlink"):
             patched.setattr(Path, name, counted(getattr(Path, name)))
         patched.setattr(shutil, "rmtree", counted(shutil.rmtree))
         try:
@@ -240,6 +240,57 @@ def killed_after(steps: int, monkeypatch: pytest.MonkeyPatch, act: Callable[[], 
         except KeyboardInterrupt:
             return True
     return False
+
+
+@pytest.mark.parametrize("make", ["link", "dangling", "file"])
+def test_what_stood_in_a_baselines_place_is_replaced(
+    tmp_path: Path, run_of: Callable[..., RunRecord], make: str
+) -> None:
+    """Of a link, not what it leads to; nothing of it is left that would stop the next one, or be found again."""
+    folder, elsewhere = tmp_path / "baselines", tmp_path / "elsewhere"
+    accept_as("old", run_of, elsewhere)
+    folder.mkdir()
+    if make == "file":
+        (folder / "cpu").touch()
+    else:
+        (folder / "cpu").symlink_to(elsewhere / ("cpu" if make == "link" else "nowhere"))
+    for run in ("new", "newer"):
+        accept_as(run, run_of, folder)
+        assert names(folder) == [LOCK_FILE, "cpu"]
+    assert found_in(elsewhere) == ("old", "")
+    assert found_in(folder) == ("newer", "new")
+    assert not (folder / "cpu").is_symlink()
+
+
+@pytest.mark.parametrize("left", [".cpu.old", ".cpu.new"])
+def test_what_cannot_be_taken_away_is_named(
+    tmp_path: Path, run_of: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    """The baseline stays, and the line says what stands in the way."""
+    accept_as("old", run_of, tmp_path)
+    (tmp_path / left).mkdir()
+
+    def refuse(place: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(place))
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    with pytest.raises(SuiteError) as caught:
+        accept_as("new", run_of, tmp_path)
+    assert caught.value.faults == (f"{tmp_path}/{left}: cannot be written: Permission denied",)
+    assert found_in(tmp_path) == ("old", "")
+
+
+def test_an_old_baseline_that_cannot_be_taken_away_is_no_fault_of_the_new_one(
+    tmp_path: Path, run_of: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new one is accepted; whoever accepts next is told, or finds it gone."""
+    accept_as("old", run_of, tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+        accept_as("new", run_of, tmp_path)
+    assert found_in(tmp_path) == ("new", "old")
+    accept_as("newer", run_of, tmp_path)
+    assert names(tmp_path) == [LOCK_FILE, "cpu"]
 
 
 def test_a_run_folder_serves_as_the_baseline_of_all_its_devices(
@@ -295,6 +346,22 @@ def test_a_damaged_baseline_is_refused_by_its_file(tmp_path: Path, run_of: Calla
     assert caught.value.faults == told
     mend = f"{tmp_path}: replace what cannot be read with --drop"
     assert refused(run_of(CPU), tmp_path) == (*told, mend)
+
+
+def test_a_damaged_baseline_is_dropped_alone(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+    """Those of other kinds of device keep what they know, and stand in no one's way."""
+    accept(timed(run_of(CPU, CARD, run="both"), 1.0), tmp_path, reason=REASON, who="Ada")
+    damaged = tmp_path / "cuda" / "curves.csv"
+    damaged.write_bytes(b"")
+    accept(timed(run_of(CPU, run="alone"), 2.0), tmp_path, reason=REASON, who="Ada")
+    accept(timed(run_of(CPU, CARD, run="newer"), 3.0), tmp_path, reason=REASON, who="Ada", drop=True)
+    found = find_baselines(tmp_path)
+    accepted = {kind: run.manifest.accepted for kind, run in found.items()}
+    assert {kind: note.replaced for kind, note in accepted.items() if note} == {"cpu": "alone", "cuda": ""}
+    assert {kind: list(run.first["train_seconds"]) for kind, run in found.items()} == {
+        "cpu": [1.0, 1.0],
+        "cuda": [3.0, 3.0],
+    }
 
 
 def below_a_file(folder: Path) -> Path:
