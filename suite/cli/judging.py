@@ -13,6 +13,8 @@ import click
 from suite.cli.common import BASELINE, BASELINES, JSON, RUN, STRICT, main, roots_of, verb
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from suite.judge import Verdict
     from suite.report.judged import JudgedRun
     from suite.report.verdicts.onward import Step
@@ -110,7 +112,10 @@ def _steps(judged: JudgedRun, folder: Path, baseline: Path) -> list[Step]:
 
 
 def _timed_again(run: RunRecord, baselines: Mapping[str, RunRecord], folder: Path, roots: Sequence[Path]) -> RunRecord:
-    """Time once more what looks slower or faster than it should at first sight, and keep that with the run."""
+    """Time once more what looks slower or faster than it should at first sight, and keep that with the run.
+
+    What was timed once more before and cannot be now, as on another machine, is kept, too.
+    """
     from suite.judge import Aspect, Outcome, judge
     from suite.records import write_again
     from suite.workflow import check_roots, timed_again
@@ -120,9 +125,21 @@ def _timed_again(run: RunRecord, baselines: Mapping[str, RunRecord], folder: Pat
     verdicts = [verdict for verdict in judge(once, baselines) if verdict.aspect is Aspect.TIME]
     otherwise = [verdict for verdict in verdicts if verdict.outcome in {Outcome.REGRESSED, Outcome.IMPROVED}]
     timed = timed_again(once, otherwise, roots) if otherwise else once
-    if timed is not once:
-        write_again(folder, timed.again)
-    return timed
+    if not len(timed.again):
+        return run
+    whole = replace(timed, again=_renewed(run.again, timed.again))
+    write_again(folder, whole.again)
+    return whole
+
+
+def _renewed(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
+    """Return what was timed now, and before it what was timed earlier of other cells."""
+    import pandas as pd
+
+    from suite.records.schema import AGAIN, CELL
+
+    then, new = (pd.MultiIndex.from_frame(rows[list(CELL)].astype(str)) for rows in (before, now))
+    return pd.concat([before[~then.isin(new)], now]).astype(AGAIN.columns)
 
 
 @main.command()
@@ -140,7 +157,8 @@ def accept(run: Path, reason: str, who: str | None, drop: bool, baseline: Path) 
     """
     from suite.records import accept as accept_run
     from suite.records import read_run
+    from suite.report.escape import plain
 
     for place in accept_run(read_run(run), baseline, reason=reason, who=who, drop=drop):
-        click.echo(f"accepted as {place}")
+        click.echo(f"accepted as {plain(str(place))}")
     return 0

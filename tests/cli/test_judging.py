@@ -203,6 +203,56 @@ def test_what_looks_slower_is_timed_again(
     assert invoke("compare", "after", "--again", "--cases", "cases").exit_code == 1
 
 
+@pytest.fixture
+def unlucky(accepted: Path, invoke: Invoke, train: Invoke) -> Path:
+    """Return a run that looks far slower than its baseline, and was timed once more, which showed that it is not."""
+    train("--out", "after")
+    table = pd.read_csv("after/trials.csv", dtype=str)
+    table["train_seconds"] = (table["train_seconds"].astype(float) * 1e9).map(repr)
+    table.to_csv("after/trials.csv", index=False)
+    assert invoke("compare", "after", "--again", "--cases", "cases").exit_code == 0
+    return Path("after")
+
+
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be on a machine without the run's devices."""
+    monkeypatch.setattr("suite.workflow.unavailable", lambda _: "not here")
+
+
+def changed(*names: str) -> None:
+    """Make cases compute something else."""
+    for name in names:
+        file = Path(f"cases/{name}.py")
+        file.write_text(file.read_text(encoding="utf-8").replace("lr=0.1", "lr=0.2"), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "change", [elsewhere, lambda _: changed("neuron", "leaky")], ids=["another machine", "other cases"]
+)
+def test_second_times_stay_where_nothing_can_be_timed(
+    unlucky: Path,
+    invoke: Invoke,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[pytest.MonkeyPatch], None],
+) -> None:
+    """They are judged with, as without --again, and stay as they were recorded."""
+    before = (unlucky / "again.csv").read_bytes()
+    change(monkeypatch)
+    assert invoke("compare", "after", "--again", "--cases", "cases").exit_code == 0
+    assert (unlucky / "again.csv").read_bytes() == before
+
+
+def test_second_times_stay_of_cells_that_cannot_be_timed(unlucky: Path, invoke: Invoke) -> None:
+    """A case that is another by now keeps what was measured of it; the others are timed anew."""
+    before = (unlucky / "again.csv").read_text(encoding="utf-8").splitlines()
+    changed("leaky")
+    assert invoke("compare", "after", "--again", "--cases", "cases").exit_code == 0
+    after = (unlucky / "again.csv").read_text(encoding="utf-8").splitlines()
+    assert [line for line in after if ",leaky," in line] == [line for line in before if ",leaky," in line]
+    assert len(after) == len(before)
+    assert set(after) != set(before)
+
+
 def test_a_run_of_another_machine_is_not_timed_again(accepted: Path, train: Invoke) -> None:
     """Nor one whose case is another by now: what would be timed is not what was."""
     train("--out", "after")
@@ -238,3 +288,9 @@ def test_accept_loses_no_cell_unasked(accepted: Path, invoke: Invoke, train: Inv
     assert rows_of(Path("results/baselines/cpu")) == rows_of(accepted)
     assert invoke("accept", "fewer", "--reason", "x", "--drop").exit_code == 0
     assert rows_of(Path("results/baselines/cpu")) == rows_of(Path("fewer"))
+
+
+def test_accept_prints_no_escape_sequence(accepted: Path, invoke: Invoke) -> None:
+    """What a folder is called may come from anyone, and is shown as text."""
+    done = invoke("accept", "before", "--reason", "x", "--baseline", "bold \x1b[1mhere")
+    assert (done.exit_code, done.stdout) == (0, "accepted as bold \\x1b[1mhere/cpu\n")
