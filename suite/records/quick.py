@@ -73,10 +73,18 @@ def _blocks(data: bytes, start: int) -> Iterator[slice]:
 
 def _row_end(data: bytes, start: int, end: int) -> int:
     """Return where the last whole row between two places ends; ``start`` if none does."""
-    end = data.rfind(b"\n", start, end) + 1
-    while end > start and data.count(b'"', start, end) % 2:
-        end = data.rfind(b"\n", start, end - 1) + 1
-    return max(start, end)
+    end = max(start, data.rfind(b"\n", start, end) + 1)
+    if data.count(b'"', start, end) % 2 == 0:
+        return end
+    whole = unquoted(LINE_END, np.frombuffer(data, np.uint8, end - start, start))
+    return start + int(whole[-1]) + 1 if len(whole) else start
+
+
+def unquoted(mark: int, characters: Bytes) -> Places:
+    """Return where a mark stands outside quoted texts: an even number of quotes precedes it."""
+    found, quotes = (np.flatnonzero(characters == each) for each in (mark, QUOTE))
+    outside: Places = found[np.searchsorted(quotes, found) % 2 == 0]
+    return outside
 
 
 def _decline(doubt: object) -> None:
@@ -104,7 +112,7 @@ class _Block:
         _decline(not data.isascii() and not data.decode())
         self.data, self.table, self.names = data, table, list(table.columns)
         self.characters = np.frombuffer(data, dtype=np.uint8)
-        commas, self.lines = (_unquoted(mark, data, self.characters) for mark in (COMMA, LINE_END))
+        commas, self.lines = (_plainly_unquoted(mark, data, self.characters) for mark in (COMMA, LINE_END))
         within = len(self.names) - 1
         _decline(len(commas) != within * len(self.lines))
         self.commas = commas.reshape(-1, within)
@@ -225,17 +233,15 @@ class _Block:
         return undefined, endless
 
 
-def _unquoted(mark: int, data: bytes, characters: Bytes) -> Places:
-    """Return where a mark stands outside quotes."""
-    found: Places = np.flatnonzero(characters == mark)
+def _plainly_unquoted(mark: int, data: bytes, characters: Bytes) -> Places:
+    """Return where a mark stands outside quotes; decline quotes within words."""
     if b'"' not in data:
-        return found
+        return np.flatnonzero(characters == mark)
     quotes = np.flatnonzero(characters == QUOTE)
     around = np.frombuffer(b"\n" + data, dtype=np.uint8)
     beside = around[quotes + 2 * (np.arange(len(quotes)) % 2)]
     _decline(not np.isin(beside, (COMMA, LINE_END, QUOTE)).all())
-    outside: Places = found[np.searchsorted(quotes, found) % 2 == 0]
-    return outside
+    return unquoted(mark, characters)
 
 
 def _runs(places: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from suite.errors import SuiteError
 from suite.records.own import read_own
-from suite.records.quick import read_plainly
+from suite.records.quick import Places, read_plainly, unquoted
 from suite.records.schema import DIGEST, FLOAT, LONGEST_DIGEST, SCHEMA_VERSION, SEED, TEXT, WHOLE, Table, check, short
 
 NUMERALS = {
@@ -29,8 +29,6 @@ NUMERALS = {
 """How a number, or a digest, of each kind may be written."""
 
 LIMITS = {WHOLE: (-(2**63), 2**63 - 1), SEED: (0, 2**64 - 1)}
-
-Places = np.ndarray[tuple[int], np.dtype[np.intp]]
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,8 @@ class _Text:
         return self.unquoted(b"\n")
 
     def unquoted(self, mark: bytes) -> Places:
-        """Return where a mark stands outside quoted texts: an even number of quotes precedes it."""
-        characters = np.frombuffer(self.data, dtype=np.uint8)
-        found, quotes = (np.flatnonzero(characters == ord(char)) for char in (mark, b'"'))
-        outside: Places = found[np.searchsorted(quotes, found) % 2 == 0]
-        return outside
+        """Return where a mark stands outside quoted texts."""
+        return unquoted(ord(mark), np.frombuffer(self.data, dtype=np.uint8))
 
     def fault(self, row: int, what: str) -> SuiteError:
         """Return the error that names the file, one of its rows and what is wrong there."""

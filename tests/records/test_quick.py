@@ -229,3 +229,40 @@ def test_damaged_bytes_are_read_as_by_hand(scratch: Path, trials: list[Trial], d
     spoilt = [b'"', b",", b"\n", b"\r", b"e9", b"1", b"-", b"\0", b'""', b"\xff", "é".encode(), b"\n\n", b" "]
     content[place : place + length] = data.draw(st.sampled_from(spoilt) | st.binary(max_size=3))
     assert read_in_blocks(scratch, bytes(content), table, size) == read_by_hand(bytes(content), table)
+
+
+class Watched(bytes):
+    """What a file holds, and how many bytes of it were gone through in search of quotes."""
+
+    gone_through = 0
+
+    def count(self, mark: Any, start: Any = 0, end: Any = None) -> int:
+        """Count as any bytes do, and note how many were gone through."""
+        self.gone_through += (len(self) if end is None else end) - start
+        return super().count(mark, start, end)
+
+
+SOUND = f"{SCHEMA_VERSION},neuron,cpu,float64,eager,0,0,0.5\n"
+LINES = 20_000
+
+
+@pytest.mark.parametrize("size", [100, 2**24])
+@pytest.mark.parametrize(
+    ("case", "rows"),
+    [
+        ('"' + "\n" * LINES, None),
+        ('"' + "\n" * LINES + '"', 2),
+        ('"' + '"a"\n' * LINES, None),
+        ('"' + '""\n' * LINES + '"', 2),
+    ],
+    ids=["a lone quote", "a long text", "a lone quote before others", "a long text with quotes"],
+)
+def test_a_quote_before_many_lines_makes_no_work_for_each_of_them(
+    monkeypatch: pytest.MonkeyPatch, size: int, case: str, rows: int | None
+) -> None:
+    """Where the blocks end is found in a few walks through the file, not in one for every line."""
+    monkeypatch.setattr(quick, "BLOCK", size)
+    content = Watched(f"{','.join(CURVES.columns)}\n{SOUND}{SOUND.replace('neuron', case)}".encode())
+    found = read_plainly(content, CURVES)
+    assert (None if found is None else len(found)) == rows
+    assert content.gone_through <= 4 * len(content)
