@@ -67,9 +67,7 @@ def read_json(file: Path, kind: type[Record]) -> Record:
 
 def _loaded(file: Path) -> Any:
     """Return what a file of JSON says, if it says each thing once, in texts that can be written again."""
-    data = read_own(file)
-    if len(data) > MOST_BYTES:
-        raise SuiteError(f"{file}: is larger than {MOST_BYTES:,} bytes, which no run's is")
+    data = read_own(file, MOST_BYTES)
     try:
         found = json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_no_number)
         for path in islice(_half_characters(found), 1):
@@ -119,7 +117,10 @@ def _validated(file: Path, kind: type[Record], found: dict[str, Any]) -> Record:
 
 
 def _validator(kind: type[Manifest] | type[Machine]) -> SchemaValidator:
-    """Return what checks a record, and looks no further into a list than to its first fault: there may be millions."""
+    """Return what checks a record, and looks no further into a list, or a dictionary, than to its first fault.
+
+    There may be millions, and each takes half a kilobyte before the first can be told.
+    """
     return SchemaValidator(_stopping(TypeAdapter(kind).core_schema))
 
 
@@ -129,7 +130,7 @@ def _stopping(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     parts = {name: _stopping(part) for name, part in schema.items()}
-    return parts | ({"fail_fast": True} if schema.get("type") in {"list", "tuple"} else {})
+    return parts | ({"fail_fast": True} if schema.get("type") in {"dict", "list", "tuple"} else {})
 
 
 def _told(file: Path, error: ValidationError) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from io import FileIO
+from io import BufferedReader, FileIO
 from pathlib import Path
 from stat import S_ISREG
 
@@ -14,16 +14,22 @@ CAUTIOUS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 """A pipe that nobody writes to is opened at once, and a link not at all."""
 
 
-def read_own(file: Path) -> bytes:
-    """Return the bytes of a file that lies in its folder itself.
+def read_own(file: Path, most: int | None = None) -> bytes:
+    """Return the bytes of a file that lies in its folder itself; of a larger one than ``most`` none is read.
 
     Raises:
-        SuiteError: if it is missing, cannot be read, or is a link or no plain file.
+        SuiteError: if it is missing, cannot be read, is too large, or is a link or no plain file.
     """
     check_own(file)
-    with reading(file), FileIO(file, opener=_cautiously) as stream:
-        _check_plain(file, os.fstat(stream.fileno()).st_mode)
-        return stream.readall()
+    with reading(file), BufferedReader(FileIO(file, opener=_cautiously)) as stream:
+        about = os.fstat(stream.fileno())
+        _check_plain(file, about.st_mode)
+        if most is None:
+            return stream.read()
+        data = stream.read(most + 1) if about.st_size <= most else b""  # it may grow meanwhile
+        if max(about.st_size, len(data)) > most:
+            raise SuiteError(f"{file}: is larger than {most:,} bytes, which no run's is")
+        return data
 
 
 def check_own(file: Path) -> None:

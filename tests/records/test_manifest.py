@@ -263,12 +263,16 @@ def test_a_thing_in_a_list_is_named_by_its_place(tmp_path: Path, manifest: Manif
 
 
 def test_of_very_many_faults_few_are_told(tmp_path: Path, machine: Machine, manifest: Manifest) -> None:
-    """A list is looked through to its first fault, of an object's some are told; and a file has its limits."""
-    write_json(tmp_path / "machine.json", replace(machine, variables={f"{k}": "" for k in range(100)}))
-    text = (tmp_path / "machine.json").read_text(encoding="utf-8")
-    (tmp_path / "machine.json").write_text(text.replace('": ""', '": 0'), encoding="utf-8")
-    told = refused(tmp_path / "machine.json", Machine)
-    assert (len(told), told[-1]) == (MOST_FAULTS + 1, f"and {100 - MOST_FAULTS} more faults")
+    """A list, or a dictionary, is looked through to its first fault; of others some are told; and a file has limits."""
+    empty: dict[str, Any] = {"cases": [{}], "cells": [{}], "claims": [{}], "skipped": [{}], "accepted": {}}
+    (tmp_path / "run.json").write_text(json.dumps({"schema": SCHEMA_VERSION} | empty), encoding="utf-8")
+    told = refused(tmp_path / "run.json", Manifest)
+    assert (len(told), told[-1]) == (MOST_FAULTS + 1, "and 9 more faults")
+    write_json(tmp_path / "machine.json", machine)
+    whole = json.loads((tmp_path / "machine.json").read_text(encoding="utf-8"))
+    devices = {f"d{n}": {"name": "", "model": "", "details": {f"k{k}": 0 for k in range(100)}} for n in range(100)}
+    (tmp_path / "machine.json").write_text(json.dumps(whole | {"devices": devices}), encoding="utf-8")
+    assert refused(tmp_path / "machine.json", Machine) == ["devices.d0.details.k0: Input should be a valid string"]
     write_json(tmp_path / "machine.json", replace(machine, variables={f"{k}": "" for k in range(MOST_NAMES + 1)}))
     assert refused(tmp_path / "machine.json", Machine)[0].startswith("is no JSON: an object holds 10,001 names")
     write_json(tmp_path / "machine.json", replace(machine, torch="x" * MOST_BYTES))

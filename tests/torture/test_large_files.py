@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,14 @@ pytestmark = pytest.mark.torture
 HEADERS = {table.file: ",".join(table.columns) + "\n" for table in (TRIALS, CURVES)}
 ROW = "4,neuron,cpu,float64,eager,0,{},0\n"
 MANY = 10**7
+
+
+def with_details(whole: str, devices: int, details: int) -> str:
+    """Give a machine so many devices, each with so many details, all of them wrong."""
+    about = {"name": "", "model": "", "details": {f"{k}": 0 for k in range(details)}}
+    return json.dumps(json.loads(whole) | {"devices": {f"{n}": about for n in range(devices)}})
+
+
 LARGE: dict[str, tuple[str, Callable[[str], str]]] = {
     "a number of ten million digits": ("curves.csv", lambda _: ROW.format("1" * MANY)),
     "a name of ten million letters": ("curves.csv", lambda _: ROW.format(0).replace("neuron", "n" * MANY)),
@@ -42,6 +51,8 @@ LARGE: dict[str, tuple[str, Callable[[str], str]]] = {
         "machine.json",
         lambda whole: whole.replace("{}", "{" + ",".join(f'"{k}": 0' for k in range(MANY // 12)) + "}"),
     ),
+    "many names in each of many objects": ("machine.json", lambda whole: with_details(whole, 100, 10_000)),
+    "a quote before ten million lines": ("curves.csv", lambda _: '"' + "\n" * MANY),
     "a text of ten million letters": ("machine.json", lambda whole: whole.replace("{}", f'{{"a": "{"x" * MANY}"}}')),
     "a million opening brackets": ("machine.json", lambda whole: whole.replace("{}", "[" * MANY)),
 }
