@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from suite.clause import Clause
 from suite.machine import Machine
 from suite.plan import DTYPES, MODES, SEED_LIMIT
+from suite.records.faults import few, named, short
 from suite.trial import DeclaredCase, Manifest, PlannedCell
 
 DEVICE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}(:[0-9]{1,4})?")
@@ -25,7 +26,16 @@ MOST_STEPS = 2**53
 
 
 def unlawful_manifest(manifest: Manifest) -> Iterator[str]:
-    """Give what cannot be so in a manifest, each fault after its path."""
+    """Give the first of what cannot be so in a manifest, each fault after its path."""
+    yield from few(_of_manifest(manifest))
+
+
+def unlawful_machine(machine: Machine) -> Iterator[str]:
+    """Give the first of what cannot be so on a machine, each fault after its path."""
+    yield from few(_of_machine(machine))
+
+
+def _of_manifest(manifest: Manifest) -> Iterator[str]:
     for place, case in enumerate(manifest.cases):
         yield from _at(f"cases.{place}", _of_case(case))
     for place, cell in enumerate(manifest.cells):
@@ -34,14 +44,13 @@ def unlawful_manifest(manifest: Manifest) -> Iterator[str]:
     yield from _twice("cells", [f"{c.case}[{c.device}-{c.dtype}] ({c.mode})" for c in manifest.cells])
 
 
-def unlawful_machine(machine: Machine) -> Iterator[str]:
-    """Give what cannot be so on a machine, each fault after its path."""
+def _of_machine(machine: Machine) -> Iterator[str]:
     yield from _within("cores", machine.cores, 1, MOST_THREADS)
     yield from _within("settings.threads", machine.settings.threads, 1, MOST_THREADS)
     for name, device in machine.devices.items():
-        yield from _device(f"devices.{name}", name)
+        yield from _device(f"devices.{named(name)}", name)
         if device.name != name:
-            yield f"devices.{name}.name: found {device.name!r}, expected {name!r}"
+            yield f"devices.{named(name)}.name: found {short(device.name)!r}, expected {short(name)!r}"
 
 
 def _of_case(case: DeclaredCase) -> Iterator[str]:
@@ -51,7 +60,7 @@ def _of_case(case: DeclaredCase) -> Iterator[str]:
     yield from _within("line", case.line, 1, MOST_STEPS)
     source = PurePosixPath(case.source)
     if source.is_absolute() or len(source.parts) > 2 or ".." in source.parts or "\0" in case.source:
-        yield f"source: found {case.source!r}, expected a folder's name and a file's"
+        yield f"source: found {short(case.source)!r}, expected a folder's name and a file's"
     for place, clause in enumerate(case.clauses):
         yield from _at(f"clauses.{place}", _of_clause(clause))
     for place, layer in enumerate(case.sketch.layers):
@@ -70,7 +79,7 @@ def _of_clause(clause: Clause) -> Iterator[str]:
         yield f"share: found {clause.share}, expected two numbers from 0 to 1, the lower one first"
     for dtype, (low, high) in clause.bounds.items():
         if not low or len(low) != len(high) or not all(map(_rising, low, high)):
-            yield f"bounds.{dtype}: expected as many lowest values as highest ones, none above its highest"
+            yield f"bounds.{named(dtype)}: expected as many lowest values as highest ones, none above its highest"
 
 
 def _rising(*numbers: float) -> bool:
@@ -80,31 +89,31 @@ def _rising(*numbers: float) -> bool:
 def _of_cell(cell: PlannedCell) -> Iterator[str]:
     yield from _device("device", cell.device)
     if cell.dtype not in DTYPES:
-        yield f"dtype: found {cell.dtype!r}, expected one of {', '.join(DTYPES)}"
+        yield f"dtype: found {short(cell.dtype)!r}, expected one of {', '.join(DTYPES)}"
     if cell.mode not in MODES:
-        yield f"mode: found {cell.mode!r}, expected one of {', '.join(MODES)}"
+        yield f"mode: found {short(cell.mode)!r}, expected one of {', '.join(MODES)}"
     yield from _within("first_seed", cell.first_seed, 0, SEED_LIMIT - 1)
     yield from _within("seeds", cell.seeds, 1, SEED_LIMIT - cell.first_seed)
 
 
 def _device(path: str, name: str) -> Iterator[str]:
     if DEVICE.fullmatch(name) is None:
-        yield f"{path}: found {name!r}, expected a device as torch calls it, as cpu or cuda:0"
+        yield f"{path}: found {short(name)!r}, expected a device as torch calls it, as cpu or cuda:0"
 
 
 def _within(path: str, number: int, least: int, most: int) -> Iterator[str]:
     if not least <= number <= most:
-        yield f"{path}: found {_short(number)}, expected {least} to {most}"
+        yield f"{path}: found {_counted(number)}, expected {least} to {_counted(most)}"
 
 
-def _short(number: int) -> str:
+def _counted(number: int) -> str:
     return f"{number}" if abs(number) < 10**30 else "a number of more than thirty digits"
 
 
 def _twice(path: str, names: Iterable[str]) -> Iterator[str]:
     for name, count in Counter(names).items():
         if count > 1:
-            yield f"{path}: {name!r} stands there {count} times"
+            yield f"{path}: {short(name)!r} stands there {count} times"
 
 
 def _at(path: str, faults: Iterable[str]) -> Iterator[str]:

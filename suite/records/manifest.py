@@ -15,6 +15,7 @@ from pydantic_core import PydanticSerializationError, SchemaValidator, to_json
 from suite.errors import SuiteError
 from suite.machine import Machine
 from suite.records.atomic import replace_text
+from suite.records.faults import few, named, short
 from suite.records.own import read_own
 from suite.records.schema import SCHEMA_VERSION
 from suite.trial import Manifest
@@ -26,8 +27,8 @@ MOST_BYTES = 2**25
 """Of a file of JSON; a run of the documented cases takes 130 kB."""
 MOST_NAMES = 10_000
 """In one object."""
-MOST_FAULTS = 20
-"""Faults of one file that are told."""
+DEEPEST = 12
+"""Names of a path that are told; a run's holds fewer."""
 
 Record = TypeVar("Record", Manifest, Machine)
 
@@ -60,7 +61,7 @@ def read_json(file: Path, kind: type[Record]) -> Record:
     if not isinstance(found, dict) or "schema" not in found:
         raise SuiteError(f"{file}: names no schema version; is it a run's?")
     if repr(found["schema"]) != repr(SCHEMA_VERSION):
-        told = f"{file}: has schema version {found['schema']!r}"
+        told = f"{file}: has schema version {short(repr(found['schema']))}"
         raise SuiteError(f"{told}; this suite reads version {SCHEMA_VERSION} only")
     return _validated(file, kind, found)
 
@@ -84,7 +85,7 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         (name, _), *_ = (Counter(name for name, _ in pairs) - Counter(list(found))).items()
-        raise ValueError(f"{name!r} stands twice in one object")
+        raise ValueError(f"{short(name)!r} stands twice in one object")
     return found
 
 
@@ -134,11 +135,9 @@ def _stopping(schema: Any) -> Any:
 
 
 def _told(file: Path, error: ValidationError) -> Iterator[str]:
-    """Give the first faults of a file, each with its path, and say how many more there are."""
+    """Give the first faults of a file, each with its path."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
-    yield from (f"{file}: {_place(fault['loc'])}: {fault['msg']}" for fault in faults[:MOST_FAULTS])
-    if len(faults) > MOST_FAULTS:
-        yield f"{file}: and {len(faults) - MOST_FAULTS} more faults"
+    yield from (f"{file}: {told}" for told in few(f"{_place(fault['loc'])}: {fault['msg']}" for fault in faults))
 
 
 def _exactly(value: Any) -> str:
@@ -148,7 +147,8 @@ def _exactly(value: Any) -> str:
 
 def _place(location: tuple[int | str, ...]) -> str:
     """Return where in a file something stands; names that anyone may have given stay in the line."""
-    return ".".join(f"{part}" if f"{part}".isprintable() else ascii(part) for part in location) or "top"
+    shown = ".".join(map(named, location[:DEEPEST])) or "top"
+    return shown if len(location) <= DEEPEST else f"{shown}…"
 
 
 def _difference(found: Any, again: Any) -> Iterator[int | str]:

@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 
 from suite.errors import SuiteError
+from suite.records.faults import named, short
 from suite.records.own import read_own
 from suite.records.quick import Places, read_plainly, unquoted
-from suite.records.schema import DIGEST, FLOAT, LONGEST_DIGEST, SCHEMA_VERSION, SEED, TEXT, WHOLE, Table, check, short
+from suite.records.schema import DIGEST, FLOAT, LONGEST_DIGEST, SCHEMA_VERSION, SEED, TEXT, WHOLE, Table, check
 
 NUMERALS = {
     FLOAT: re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|inf)|nan"),
@@ -125,13 +126,15 @@ def _refuse_header(text: _Text, table: Table) -> None:
     first = text.fields(2) if len(text.ends) > 1 else []
     version = dict(zip(header, first, strict=False)).get("schema", "")
     if version.isdigit() and version != str(SCHEMA_VERSION):
-        raise SuiteError(f"{text.file}: has schema version {version}; this suite reads version {SCHEMA_VERSION} only")
+        raise SuiteError(
+            f"{text.file}: has schema version {short(version)}; this suite reads version {SCHEMA_VERSION} only"
+        )
     missing, unknown = [c for c in table.columns if c not in header], [c for c in header if c not in table.columns]
     if header == list(table.columns):
         return
     fault = "the columns stand in another order"
     if missing or unknown:
-        fault = f"column {missing[0]} is missing" if missing else f"column {unknown[0]} is not known"
+        fault = f"column {missing[0]} is missing" if missing else f"column {named(unknown[0])} is not known"
     raise text.fault(1, f"{fault}; expected {', '.join(table.columns)}")
 
 

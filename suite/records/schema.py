@@ -16,6 +16,7 @@ from suite.errors import SuiteError
 from suite.picture import FORMS
 from suite.plan import DTYPES
 from suite.records import digests
+from suite.records.faults import short
 from suite.trial import PARTS, Status
 
 SCHEMA_VERSION = 4
@@ -26,9 +27,6 @@ FLOAT, WHOLE, SEED, WORD, DIGEST, TEXT = "float64", "int64", "uint64", "category
 
 LONGEST_DIGEST = 64
 """Characters: digests stand in memory side by side, each as wide as the widest."""
-
-LONGEST_QUOTED = 80
-"""Characters of a text that a fault quotes."""
 
 ROOM = 16
 """How much larger than its rows the space of keys may be in which they are told apart."""
@@ -199,11 +197,6 @@ def _suspects(rows: pd.DataFrame, table: Table) -> pd.DataFrame:
         first = int(rows[: second + 1].duplicated(list(table.key), keep="last").to_numpy().argmax())
         places |= {first, second}
     return rows.iloc[sorted(places)]
-
-
-def short(found: object) -> object:
-    """Return what a fault quotes: of a long text, how it begins."""
-    return found if not isinstance(found, str) or len(found) <= LONGEST_QUOTED else f"{found[:LONGEST_QUOTED]}…"
 
 
 def _plainly_lawful(rows: pd.DataFrame, table: Table) -> bool:

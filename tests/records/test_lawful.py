@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from suite.clause import Clause
 from suite.machine import Device, Machine, Settings
+from suite.records.faults import MOST_FAULTS
 from suite.records.lawful import DEVICE, unlawful_machine, unlawful_manifest
 from suite.sketch import Layer, Sketch
 from suite.trial import Manifest, Trial
@@ -121,3 +122,30 @@ def test_a_machine_that_cannot_be_is_named(machine: Machine) -> None:
 def test_a_device_names_one_folder(name: str) -> None:
     """What is called a device is a name without a path, a dot or a blank in it."""
     assert not DEVICE.fullmatch(name) or not set(name) & set("/\\. \n\0")
+
+
+LONG = "x" * 10**6
+
+
+def test_of_very_many_faults_few_are_told(manifest: Manifest, machine: Machine) -> None:
+    """Of thousands the first, and how many more there are."""
+    cells = (replace(manifest.cells[0], device="/", dtype="float8"),) * 1000
+    assert len(list(unlawful_manifest(replace(manifest, cells=cells)))) == MOST_FAULTS + 1
+    assert list(unlawful_manifest(replace(manifest, cells=cells)))[-1] == "and 1981 more faults"
+    devices = {f"/{k}": Device(name="x", model="", details={}) for k in range(1000)}
+    assert list(unlawful_machine(replace(machine, devices=devices)))[-1] == "and 1980 more faults"
+
+
+def test_no_fault_is_as_long_as_what_is_at_fault(manifest: Manifest, machine: Machine) -> None:
+    """Whatever is quoted, or named in a path, is told by how it begins, and in one line."""
+    (case,), (cell, *_) = manifest.cases, manifest.cells
+    clause = replace(CLAUSE, bounds={f"\n{LONG}": ([], [])})
+    odd = replace(
+        manifest,
+        cases=(replace(case, name=LONG, source=f"../{LONG}", clauses=(clause,)),) * 2,
+        cells=(replace(cell, case=LONG, device=LONG, dtype=LONG, mode=LONG, first_seed=-(10**4300) + 1, seeds=0),) * 2,
+    )
+    device = Device(name=LONG, model="", details={})
+    told = [*unlawful_manifest(odd), *unlawful_machine(replace(machine, devices={f"\n{LONG}": device}))]
+    assert len(told) == 18
+    assert all(len(fault) < 500 and fault.isprintable() for fault in told)

@@ -17,7 +17,8 @@ from suite.clause import Clause
 from suite.errors import SuiteError
 from suite.machine import Device, Machine, Settings
 from suite.plan import Skip
-from suite.records.manifest import MOST_BYTES, MOST_FAULTS, MOST_NAMES, read_json, write_json
+from suite.records.faults import MOST_FAULTS
+from suite.records.manifest import MOST_BYTES, MOST_NAMES, read_json, write_json
 from suite.records.schema import SCHEMA_VERSION
 from suite.trial import Acceptance, Manifest, PlannedCell, Trial
 
@@ -281,3 +282,22 @@ def test_of_very_many_faults_few_are_told(tmp_path: Path, machine: Machine, mani
     text = (tmp_path / "run.json").read_text(encoding="utf-8")
     (tmp_path / "run.json").write_text(text.replace('"x"', "0, 0, 0"), encoding="utf-8")
     assert refused(tmp_path / "run.json", Manifest) == ["notes.0: Input should be a valid string"]
+
+
+LONG = "x" * 10**6
+LENGTHY: dict[str, str] = {
+    "a version": f'{{"schema": "{LONG}"}}',
+    "a list for a version": f'{{"schema": [{"0, " * 10**6}0]}}',
+    "a doubled name": f'{{"{LONG}": 0, "{LONG}": 0}}',
+    "half a name": f'{{"{LONG}\\ud800": 0}}',
+    "half a character far down": '{"deeper": ' * 400 + '"\\ud800"' + "}" * 400,
+    "a name of another kind": f'{{"schema": {SCHEMA_VERSION}, "variables": {{"{LONG}": 0}}}}',
+    "a name that is not known": f'{{"schema": {SCHEMA_VERSION}, "{LONG}": 0}}',
+}
+
+
+@pytest.mark.parametrize("what", LENGTHY)
+def test_no_fault_is_as_long_as_what_is_at_fault(tmp_path: Path, what: str) -> None:
+    """Texts and paths are told by how they begin."""
+    (tmp_path / "machine.json").write_text(LENGTHY[what], encoding="utf-8")
+    assert all(len(fault) < 1000 for fault in refused(tmp_path / "machine.json", Machine))

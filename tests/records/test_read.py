@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from suite.errors import SuiteError
 from suite.records.atomic import replace_text
+from suite.records.faults import LONGEST_QUOTED
 from suite.records.read import read_table
 from suite.records.rows import as_csv, frames
-from suite.records.schema import CURVES, LONGEST_QUOTED, SCHEMA_VERSION, TRIALS, Table
+from suite.records.schema import CURVES, SCHEMA_VERSION, TRIALS, Table
 from suite.trial import Trial
 
 HEADER = "schema,case,device,dtype,mode,seed,step,loss\n"
@@ -210,6 +211,23 @@ def test_another_schema_version_is_refused_by_its_name(tmp_path: Path, version: 
     content = header + row(schema=version)
     what = f"has schema version {version}; this suite reads version {SCHEMA_VERSION} only"
     assert told(tmp_path / "curves.csv", content) == what
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (WHOLE.replace("loss", '"lo\nss",loss'), r"row 1: column 'lo\nss' is not known; expected "),
+        (
+            WHOLE.replace("loss", f"loss,{'x' * 10**5}"),
+            f"row 1: column {'x' * LONGEST_QUOTED}… is not known; expected ",
+        ),
+        (HEADER + row(schema="1" * 10**5), f"has schema version {'1' * LONGEST_QUOTED}…; this suite reads "),
+    ],
+    ids=["two lines", "a long name", "a long version"],
+)
+def test_what_stands_in_a_header_is_told_in_one_short_line(tmp_path: Path, content: str, what: str) -> None:
+    """A column's name, or a version, is told by how it begins."""
+    assert told(tmp_path / "curves.csv", content).startswith(what)
 
 
 @pytest.mark.parametrize("rows", [3, 30, 3000])

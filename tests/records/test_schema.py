@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suite.errors import SuiteError
+from suite.records.faults import LONGEST_QUOTED
 from suite.records.rows import frames
 from suite.records.schema import (
     CELL,
     CURVES,
     GRAPHS,
     KEY,
-    LONGEST_QUOTED,
     OBSERVATIONS,
     SCHEMA_VERSION,
     TRIALS,
