@@ -162,13 +162,19 @@ def threshold(cells: int, shift: float = 0.0) -> float:
     return math.log1p(max(LEAST_SLOWER, SLOWER / math.sqrt(cells))) + LAGGING * abs(shift)
 
 
+def _factor(logarithm: float) -> float:
+    """Return what this is the logarithm of; infinity, if it is more than any float: files may hold any times."""
+    with np.errstate(over="ignore"):
+        return float(np.exp(logarithm))
+
+
 def _judged(sample: Sample, alpha: float) -> Judgement:
     middle, least = float(np.median(sample.ratios)), threshold(sample.cells, sample.shift)
     low, high, confidence = median_interval(sample.ratios, alpha)
     counted = f"{len(sample.ratios)} {'cells' if sample.cells > 1 else 'seeds'}"
     told = (
-        f"{math.exp(middle):.3g} times the baseline's time a step, {math.exp(low):.3g} to {math.exp(high):.3g} "
-        f"({counted}; the yardstick took {math.exp(sample.shift):.3g} times as long)"
+        f"{_factor(middle):.3g} times the baseline's time a step, {_factor(low):.3g} to {_factor(high):.3g} "
+        f"({counted}; the yardstick took {_factor(sample.shift):.3g} times as long)"
     )
     if confidence < 1.0 - alpha:
         needed = trials_needed(0.0, 0.5, alpha)
@@ -177,7 +183,7 @@ def _judged(sample: Sample, alpha: float) -> Judgement:
         return Judgement(outcome=Outcome.REGRESSED, sentence=told)
     if high < -least:
         return Judgement(outcome=Outcome.IMPROVED, sentence=told)
-    seen = math.expm1(least + max(middle - low, high - middle))
+    seen = _factor(least + max(middle - low, high - middle)) - 1.0
     return Judgement(outcome=Outcome.PASS, sentence=f"{told}; a slowdown of {seen:.0%} would have been seen")
 
 

@@ -138,6 +138,15 @@ def test_a_few_quick_seeds_hide_no_slowdown(judged: JudgeTime, timed: Timed) -> 
     assert judged(timed([1.0] * 2 + [2.0] * 18), timed([1.0] * SEEDS)).outcome is Outcome.REGRESSED
 
 
+@pytest.mark.parametrize("yardsticks", [(1e308, 1e-300), (1e-300, 1e308)])
+def test_times_beyond_all_measure_are_judged(judged: JudgeTime, timed: Timed, yardsticks: tuple[float, float]) -> None:
+    """Files hold what anyone wrote: a factor that is more than any float is told as an infinity."""
+    found = judged(*(timed([1.0] * SEEDS, yardstick_seconds=seconds) for seconds in yardsticks))
+    assert found.outcome in {Outcome.PASS, Outcome.IMPROVED, Outcome.REGRESSED}
+    assert "inf times" in found.sentence
+    assert "0 times" in found.sentence or "0 to 0" in found.sentence
+
+
 @pytest.mark.parametrize("slowed", [True, False])
 def test_a_machine_that_is_slower_altogether_is_no_slowdown(judged: JudgeTime, timed: Timed, slowed: bool) -> None:
     """The yardstick beside each trial takes out what has nothing to do with the network."""

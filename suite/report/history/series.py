@@ -217,9 +217,15 @@ def _changes(points: pd.DataFrame, figure: str) -> Iterator[Change]:
             after_torch=new["torch"],
             before=before,
             after=after,
-            moved=math.exp(after - before) if figure == "log_yardsticks" else after - before,
+            moved=_moved(figure, before, after),
             also=tuple(_otherwise(last, new)),
         )
+
+
+def _moved(figure: str, before: float, after: float) -> float:
+    """Return by how much a figure changed; for times how many fold, and infinity if that is more than any float."""
+    with np.errstate(over="ignore"):
+        return float(np.exp(after - before)) if figure == "log_yardsticks" else after - before
 
 
 def _otherwise(last: Mapping[Any, Any], new: Mapping[Any, Any]) -> Iterator[str]:

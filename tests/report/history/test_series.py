@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from suite.errors import SuiteError
 from suite.machine import Machine
+from suite.report.history import timeline
 from suite.report.history.series import FEWEST, Change, cells_of, change_points, changes_of, chosen, ordered, points_of
 from suite.report.table import rows_of
 from suite.trial import Acceptance, RunRecord, Trial
@@ -241,3 +243,13 @@ def test_a_change_back_is_a_second_one(run_of: RunOf, trial_of: TrialOf, machine
     assert [(change.before_run, change.after_run) for change in changes] == [("r2", "r3"), ("r5", "r6")]
     assert [change.moved for change in changes] == pytest.approx([2.0, 0.5])
     assert [change.also for change in changes] == [(), ()]
+
+
+def test_a_change_beyond_all_measure_is_an_infinity(run_of: RunOf, trial_of: TrialOf, machine: Machine) -> None:
+    """Files hold what anyone wrote: times may move by more than any float."""
+    short, long = ({"train_seconds": seconds, "yardstick_seconds": 1.0} for seconds in (1e-300, 1e300))
+    points = of_cell(run_of, trial_of, machine, [short] * 4 + [long] * 3)
+    (change,) = changes_of(points)
+    assert change.moved == math.inf
+    assert "inf-fold" in timeline.told(change)
+    assert json.loads(timeline.history_json(points))["changes"][0]["moved"] == "inf"
