@@ -109,6 +109,7 @@ def report(runs: tuple[Path, ...], baseline: Path, out: Path | None, strict: boo
     """
     from suite.judge import exit_code, judge
     from suite.records import find_baselines, read_run
+    from suite.report.escape import plain
     from suite.report.judged import JudgedRun
     from suite.report.page.page import write_page
 
@@ -117,7 +118,7 @@ def report(runs: tuple[Path, ...], baseline: Path, out: Path | None, strict: boo
     judged = [JudgedRun(run=run, verdicts=judge(run, baselines), strict=strict) for run in recorded]
     file = out or runs[0] / "page.html"
     write_page(file, judged)
-    click.echo(str(file))
+    click.echo(plain(str(file)))
     return exit_code([verdict for side in judged for verdict in side.verdicts], strict=strict)
 
 

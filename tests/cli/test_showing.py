@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from click.testing import Result
 
 Invoke = Callable[..., Result]
@@ -73,3 +75,25 @@ def test_every_documented_claim_has_a_case(invoke: Invoke) -> None:
     """The documented cases together show every claim of their documents."""
     done = invoke("list", "--claims")
     assert (done.exit_code, done.stderr) == (0, "")
+
+
+HOSTILE = "e\x1b[2J\x1b]0;t\x07\n::error::x \u202e"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("report",), ("table",), ("table", "--json"), ("table", "--scaling"), ("history",), ("history", "--json")],
+    ids=" ".join,
+)
+def test_a_folder_of_any_name_steers_no_terminal(
+    accepted: Path, invoke: Invoke, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """Whatever a run's folder is called, what is printed of it is printable, and no command to a runner."""
+    shutil.copytree(accepted, tmp_path / HOSTILE / "sound")
+    shutil.copytree(accepted, tmp_path / HOSTILE / "damaged")
+    (tmp_path / HOSTILE / "damaged/trials.csv").unlink()
+    for place in ("sound", "damaged", "nowhere"):
+        done = invoke(*words, f"{HOSTILE}/{place}")
+        lines = [*done.stdout.split("\n"), *done.stderr.split("\n")]
+        assert all(line.isprintable() and not line.lstrip().startswith("::") for line in lines)
+        assert (done.exit_code == 2) == (place != "sound")
