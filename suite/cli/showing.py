@@ -163,8 +163,9 @@ def show(case: str, cases: tuple[Path, ...], baseline: Path, runs: Path, as_json
 def history(place: tuple[Path, ...], cases: tuple[str, ...], device: str, dtype: str, as_json: bool) -> int:
     """Show how cases came out in run after run, and where that changed for good.
 
-    PLACE is a run, a baseline, or a folder that holds some, up to three folders deep. Default: results/baselines and
-    results/runs. What cannot be read is named, and makes the exit code 2; the others are shown all the same.
+    PLACE is a run, a baseline, or a folder that holds some, up to three folders deep, where no link is followed.
+    Default: results/baselines and results/runs. What cannot be read is named, and makes the exit code 2; the others
+    are shown all the same.
 
     \b
     Example: suite history --case relu --dtype float32
@@ -173,16 +174,17 @@ def history(place: tuple[Path, ...], cases: tuple[str, ...], device: str, dtype:
     from suite.report.history.series import chosen, ordered, points_of
     from suite.report.history.timeline import history_json, history_lines
 
-    folders = find_runs(place or [kept for kept in (BASELINES, KEPT) if kept.is_dir()])
-    kept = look_through(folders, points_of)
-    for line in (*kept.notes, *kept.faults):
+    sought = find_runs(place or [kept for kept in (BASELINES, KEPT) if kept.is_dir()])
+    kept = look_through(sought.found, points_of)
+    faults = (*sought.faults, *kept.faults)
+    for line in (*kept.notes, *faults):
         complain(line)
     if not kept.found:
         raise SuiteError("there is no run to show; name a folder of runs, or train some with: suite run")
     shown = chosen(ordered(kept.found), cases=cases, devices=_words(device), dtypes=_words(dtype))
     for line in [history_json(shown)] if as_json else history_lines(shown):
         click.echo(line)
-    return COULD_NOT_RUN if kept.faults else 0
+    return COULD_NOT_RUN if faults else 0
 
 
 def _words(given: str) -> list[str]:

@@ -23,38 +23,6 @@ FILES = {MANIFEST_FILE, MACHINE_FILE, *(table.file for table in TABLES)}
 """A folder that holds any of these is a run's, whole or not."""
 
 
-def find_runs(places: Sequence[Path]) -> list[Path]:
-    """Return the run folders among ``places`` and up to three folders below them, each once, in the order of names.
-
-    Folders whose names begin with a dot are passed over, unless they are asked for.
-
-    Raises:
-        SuiteError: naming each place that is no folder or cannot be read.
-    """
-    faults: list[str] = []
-    found: dict[Path, Path] = {}
-    for place in places:
-        try:
-            found |= {folder.resolve(): folder for folder in _below(place, DEEPEST) if folder.resolve() not in found}
-        except SuiteError as error:
-            faults.extend(error.faults)
-    raise_all(faults)
-    return list(found.values())
-
-
-def _below(folder: Path, depth: int) -> Iterator[Path]:
-    with reading(folder):
-        if not folder.is_dir():
-            raise SuiteError(f"{folder}: no such folder of runs")
-        inside = sorted(folder.iterdir())
-        folders = [entry for entry in inside if not entry.name.startswith(".") and entry.is_dir()]
-    if any(entry.name in FILES for entry in inside):
-        yield folder
-    elif depth:
-        for entry in folders:
-            yield from _below(entry, depth - 1)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Kept(Generic[Found]):
     """What was found in several runs, and what was not."""
@@ -63,8 +31,48 @@ class Kept(Generic[Found]):
     """In the order in which the runs were read."""
     faults: tuple[str, ...]
     """Why some of them could not be read."""
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     """Which of them were left out, and why."""
+
+
+def find_runs(places: Sequence[Path]) -> Kept[Path]:
+    """Return the run folders among ``places`` and up to three folders below them, each once, in the order of names.
+
+    Links, and folders whose names begin with a dot, are passed over, unless they are asked for. A folder below a place
+    that cannot be read is a fault beside what was found.
+
+    Raises:
+        SuiteError: naming each place that is no folder or cannot be read.
+    """
+    faults: list[str] = []
+    found: dict[Path, Path] = {}
+    refused: list[str] = []
+    for place in places:
+        try:
+            for folder in _below(place, DEEPEST, faults):
+                found.setdefault(folder.resolve(), folder)
+        except SuiteError as error:
+            refused.extend(error.faults)
+    raise_all(refused)
+    return Kept(found=tuple(found.values()), faults=tuple(faults))
+
+
+def _below(folder: Path, depth: int, faults: list[str]) -> Iterator[Path]:
+    """Give the runs in a folder, and add to the faults what cannot be read below it."""
+    with reading(folder):
+        if not folder.is_dir():
+            raise SuiteError(f"{folder}: no such folder of runs")
+        inside = sorted(folder.iterdir())
+        shown = [entry for entry in inside if not entry.name.startswith(".") and not entry.is_symlink()]
+        folders = [entry for entry in shown if entry.is_dir()]
+    if any(entry.name in FILES for entry in inside):
+        yield folder
+    elif depth:
+        for entry in folders:
+            try:
+                yield from _below(entry, depth - 1, faults)
+            except SuiteError as error:
+                faults.extend(error.faults)
 
 
 def read_manifests(folders: Sequence[Path]) -> Kept[tuple[Path, Manifest]]:

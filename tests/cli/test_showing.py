@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,28 @@ def test_a_folder_of_any_name_steers_no_terminal(
         lines = [*done.stdout.split("\n"), *done.stderr.split("\n")]
         assert all(line.isprintable() and not line.lstrip().startswith("::") for line in lines)
         assert (done.exit_code == 2) == (place != "sound")
+
+
+def test_history_shows_what_it_can_beside_what_it_cannot(
+    accepted: Path, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that cannot be read, and a run that is damaged, are named; the others are shown all the same."""
+    shutil.copytree(accepted, tmp_path / "hist/sound")
+    shutil.copytree(accepted, tmp_path / "hist/damaged")
+    (tmp_path / "hist/damaged/trials.csv").unlink()
+    (tmp_path / "hist/no").mkdir()
+    sound = Path.iterdir
+
+    def closed(self: Path) -> Iterator[Path]:
+        if self.name == "no":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return sound(self)
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    done = invoke("history", "hist")
+    assert done.exit_code == 2
+    assert "neuron[cpu-float64]" in done.stdout
+    assert done.stderr.splitlines() == [
+        "suite: hist/no: cannot be read: Permission denied",
+        "suite: hist/damaged/trials.csv: cannot be read: No such file or directory",
+    ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from suite.errors import SuiteError
 from suite.machine import Machine
 from suite.records import Recorder, accept, find, read_run
-from suite.records.find import find_runs, look_through, read_manifests
+from suite.records.find import Kept, find_runs, look_through, read_manifests
 from suite.trial import Manifest, RunRecord, Trial
 
 
@@ -42,9 +43,9 @@ def test_runs_are_found_to_a_depth(keep: Callable[..., Path], tmp_path: Path) ->
     found = [keep(name) for name in ("a/b/c", "a/b/d", "e", "f/g")]
     for name in ("a/b/x/y", "f/.g.old", "e/inner"):
         keep(name)
-    assert find_runs([tmp_path]) == found
-    assert find_runs([tmp_path / "a/b/x/y"]) == [tmp_path / "a/b/x/y"]
-    assert find_runs([tmp_path / "f/.g.old"]) == [tmp_path / "f/.g.old"]
+    assert find_runs([tmp_path]) == Kept(found=tuple(found), faults=())
+    assert find_runs([tmp_path / "a/b/x/y"]).found == (tmp_path / "a/b/x/y",)
+    assert find_runs([tmp_path / "f/.g.old"]).found == (tmp_path / "f/.g.old",)
 
 
 def test_each_run_is_found_once(keep: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,8 +54,42 @@ def test_each_run_is_found_once(keep: Callable[..., Path], tmp_path: Path, monke
     (tmp_path / "link").symlink_to(tmp_path / "a")
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert find_runs([run, Path("a"), tmp_path, Path("link/b"), tmp_path / "empty"]) == [run]
-    assert find_runs([]) == []
+    assert find_runs([run, Path("a"), tmp_path, Path("link/b"), tmp_path / "empty"]).found == (run,)
+    assert find_runs([]).found == ()
+
+
+def test_no_link_is_followed_unless_it_is_asked_for(keep: Callable[..., Path], tmp_path: Path) -> None:
+    """What lies elsewhere is not shown, and what leads back into itself is walked through once."""
+    elsewhere, here = keep("elsewhere/run"), keep("here/run")
+    (tmp_path / "here/link").symlink_to(elsewhere)
+    (tmp_path / "here/away").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "here/self").symlink_to(tmp_path / "here")
+    assert find_runs([tmp_path / "here"]).found == (here,)
+    assert find_runs([tmp_path / "here/link"]).found == (tmp_path / "here/link",)
+    assert find_runs([tmp_path / "here/away"]).found == (tmp_path / "here/away/run",)
+
+
+def test_what_cannot_be_read_below_a_place_is_named_beside_what_can(
+    keep: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However deep it lies; a place that was asked for itself is refused."""
+    runs = keep("hist/a"), keep("hist/z/a")
+    shut = tmp_path / "hist/no", tmp_path / "hist/z/no"
+    for folder in shut:
+        folder.mkdir()
+    sound = Path.iterdir
+
+    def closed(self: Path) -> Iterator[Path]:
+        if self in shut:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return sound(self)
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    faults = tuple(f"{folder}: cannot be read: Permission denied" for folder in shut)
+    assert find_runs([tmp_path / "hist"]) == Kept(found=runs, faults=faults)
+    with pytest.raises(SuiteError) as caught:
+        find_runs([shut[0], tmp_path / "hist"])
+    assert caught.value.faults == faults[:1]
 
 
 @pytest.mark.parametrize("left", ["run.json", "machine.json", "trials.csv", "curves.csv", "observations.csv"])
@@ -66,7 +101,7 @@ def test_what_is_left_of_a_run_is_found(keep: Callable[..., Path], tmp_path: Pat
             file.unlink()
     (tmp_path / "b").mkdir()
     (tmp_path / "b/versus.csv").touch()
-    assert find_runs([tmp_path]) == [run]
+    assert find_runs([tmp_path]).found == (run,)
     kept = look_through([run], name_of)
     assert kept.found == ()
     assert str(run) in kept.faults[0]

@@ -48,8 +48,9 @@ def remember(case: Case, *, baseline: Path, runs: Path) -> tuple[list[Remembered
     except SuiteError as error:
         faults += error.faults
     try:
-        manifests = read_manifests(find_runs([runs] if runs.is_dir() else []))
-        faults += manifests.faults
+        sought = find_runs([runs] if runs.is_dir() else [])
+        manifests = read_manifests(sought.found)
+        faults += [*sought.faults, *manifests.faults]
         folder = newest(manifests.found, case.name)
         found += _of(read_run(folder), case.name, NEWEST, read_verdicts(folder)) if folder else []
     except SuiteError as error:

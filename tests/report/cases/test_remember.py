@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,24 @@ def test_what_is_damaged_is_named(keep: Callable[..., Path], remembered: Callabl
     ]
     (tmp_path / "runs/c/verdicts.csv").write_text("x\n", encoding="utf-8")
     assert "verdicts.csv" in remembered()[1][-1]
+
+
+def test_a_folder_that_cannot_be_read_is_named(
+    keep: Callable[..., Path], remembered: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder among the runs that the system refuses keeps no run from being remembered."""
+    keep("a")
+    (tmp_path / "runs/no").mkdir()
+    sound = Path.iterdir
+
+    def closed(self: Path) -> Iterator[Path]:
+        if self.name == "no":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return sound(self)
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    (run,), faults = remembered()
+    assert (run.run, faults) == ("a", [f"{tmp_path / 'runs/no'}: cannot be read: Permission denied"])
 
 
 def test_where_nothing_was_kept_nothing_is_remembered(remembered: Callable[..., Any]) -> None:
