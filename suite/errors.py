@@ -39,9 +39,14 @@ def raise_all(faults: Iterable[str]) -> None:
 
 
 def told(error: BaseException) -> str:
-    """Return an exception as one line: its type and its first line."""
-    first = str(error).strip().partition("\n")[0]
+    """Return an exception as one line that can be written to a file: its type and its first line."""
+    first = encodable(str(error)).strip().partition("\n")[0]
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def encodable(text: str) -> str:
+    """Return text with half characters (lone surrogates) by their numbers, as of a file's name that is no UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 class Gathering:

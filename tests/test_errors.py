@@ -77,3 +77,8 @@ def test_an_error_that_is_no_fault_is_not_gathered() -> None:
     """What no user can mend is raised where it happens."""
     with pytest.raises(ZeroDivisionError), gather() as gathering:
         gathering(lambda: 1 / 0)
+
+
+def test_what_is_told_of_an_exception_can_be_written() -> None:
+    """A file's name that is no UTF-8 has half characters in Python, which no file takes."""
+    assert told(OSError("no \udcff file")) == r"OSError: no \udcff file"

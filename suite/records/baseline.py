@@ -16,7 +16,7 @@ import pandas as pd
 from suite.errors import SuiteError, raise_all
 from suite.machine import Machine
 from suite.plan import EAGER
-from suite.records.atomic import reading, replace_text, writing
+from suite.records.atomic import reading, replace_own, writing
 from suite.records.folder import read_run
 from suite.records.lock import only_writer
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, write_json
@@ -197,7 +197,7 @@ def _install(part: RunRecord, folder: Path, kind: str, accepted: Acceptance, bef
     with writing(folder):
         fresh.mkdir(parents=True)
         _write(fresh, replace(part.manifest, accepted=acceptance), part.machine, part)
-        replace_text(fresh / FIRST.file, as_csv(_first(part, before) if before else part.first))
+        replace_own(fresh / FIRST.file, as_csv(_first(part, before) if before else part.first))
         if stands(place):
             _clear(old)
             place.rename(old)
@@ -235,6 +235,6 @@ def _first(part: RunRecord, before: RunRecord) -> pd.DataFrame:
 def _write(folder: Path, manifest: Manifest, machine: Machine, part: RunRecord) -> None:
     tables: Sequence[pd.DataFrame] = (part.curves, part.observations, part.probes, part.graphs, part.trials)
     for table, rows in zip(TABLES, tables, strict=True):
-        replace_text(folder / table.file, as_csv(rows))
+        replace_own(folder / table.file, as_csv(rows))
     write_json(folder / MACHINE_FILE, machine)
     write_json(folder / MANIFEST_FILE, manifest)

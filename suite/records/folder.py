@@ -11,7 +11,7 @@ import pandas as pd
 
 from suite.errors import SuiteError, raise_all
 from suite.machine import Machine
-from suite.records.atomic import reading, replace_text
+from suite.records.atomic import reading, replace_own
 from suite.records.lawful import unlawful_machine, unlawful_manifest
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, read_json
 from suite.records.own import stands
@@ -105,7 +105,7 @@ def write_again(folder: Path, rows: pd.DataFrame) -> None:
     Raises:
         SuiteError: if the folder cannot be written.
     """
-    replace_text(folder / AGAIN.file, as_csv(rows))
+    replace_own(folder / AGAIN.file, as_csv(rows))
 
 
 def write_verdicts(folder: Path, rows: Sequence[dict[str, str]]) -> None:
@@ -115,7 +115,7 @@ def write_verdicts(folder: Path, rows: Sequence[dict[str, str]]) -> None:
         SuiteError: if the folder cannot be written.
     """
     frame = frame_of(VERDICTS, {name: [row[name] for row in rows] for name in VERDICTS.columns if name != "schema"})
-    replace_text(folder / VERDICTS.file, as_csv(frame))
+    replace_own(folder / VERDICTS.file, as_csv(frame))
 
 
 def read_verdicts(folder: Path) -> pd.DataFrame:

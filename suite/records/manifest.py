@@ -14,7 +14,7 @@ from pydantic_core import PydanticSerializationError, SchemaValidator, to_json
 
 from suite.errors import SuiteError
 from suite.machine import Machine
-from suite.records.atomic import replace_text
+from suite.records.atomic import replace_own
 from suite.records.faults import few, named, short
 from suite.records.own import read_own
 from suite.records.schema import SCHEMA_VERSION
@@ -37,13 +37,13 @@ def write_json(file: Path, record: Manifest | Machine) -> None:
     """Write a record as JSON, whole or not at all; infinities become the text "Infinity".
 
     Raises:
-        SuiteError: if the folder cannot be written, or something is named in it that is no UTF-8, as a folder may be.
+        SuiteError: if the folder cannot be written, or something in it is no UTF-8, as a folder's name may be.
     """
     try:
         plain = _plain(record)
     except PydanticSerializationError as error:
-        raise SuiteError(f"{file}: cannot be written: a folder's name in it is no UTF-8; give it another") from error
-    replace_text(file, json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
+        raise SuiteError(f"{file}: cannot be written: a name or a text in it is no UTF-8; give another") from error
+    replace_own(file, json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
 
 
 def _plain(record: Manifest | Machine) -> Any:

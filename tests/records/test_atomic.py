@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suite.errors import SuiteError
-from suite.records.atomic import BESIDE, reading, replace_text, sweep, writing
+from suite.records.atomic import BESIDE, reading, replace_own, replace_text, sweep, writing
 from suite.records.grow import append_text
 
 
@@ -119,6 +120,91 @@ def test_a_link_where_a_replacement_is_written_is_not_followed(tmp_path: Path, m
     with pytest.raises(SuiteError, match="file: cannot be written: File exists"):
         replace_text(file, "new")
     assert (file.read_text(), elsewhere.read_text()) == ("old", "precious")
+
+
+def test_what_is_written_into_stays_what_it_is(tmp_path: Path) -> None:
+    """A pipe gets the text, and is a pipe still; one that nobody reads is refused."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    handle = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    replace_text(pipe, "täxt\n")
+    assert os.read(handle, 100) == "täxt\n".encode()
+    os.close(handle)
+    with pytest.raises(SuiteError) as caught:
+        replace_text(pipe, "nobody takes it")
+    assert caught.value.faults == (f"{pipe}: cannot be written: No such device or address",)
+    assert pipe.is_fifo()
+
+
+def test_a_device_that_does_not_take_a_text_is_one_line() -> None:
+    """It is written to, by way of a folder of the system in which nothing can be put in its place."""
+    with Path("/dev/full").open("ab", buffering=0) as full:
+        place = Path(f"/proc/self/fd/{full.fileno()}")
+        with pytest.raises(SuiteError) as caught:
+            replace_text(place, "nobody takes it")
+    assert caught.value.faults == (f"{place}: cannot be written: No space left on device",)
+
+
+PRINTING = """
+    import sys
+    from pathlib import Path
+    from suite.records.atomic import replace_text
+
+    print("before", flush=True)
+    replace_text(Path(sys.argv[1]), "text\\n")
+    print("after", flush=True)
+"""
+
+
+def test_what_is_written_to_standard_output_goes_where_that_goes(tmp_path: Path) -> None:
+    """Even into a plain file, which is not replaced; as /dev/stdout, which is a link to this one."""
+    with (tmp_path / "out").open("a") as stream:
+        subprocess.run([sys.executable, "-c", dedent(PRINTING), "/proc/self/fd/1"], stdout=stream, check=True)
+    assert (tmp_path / "out").read_text() == "before\ntext\nafter\n"
+
+
+def test_a_link_that_a_user_names_is_replaced(tmp_path: Path) -> None:
+    """What it leads to stays as it is."""
+    (tmp_path / "target").write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    replace_text(tmp_path / "link", "new")
+    assert ((tmp_path / "link").read_text(), (tmp_path / "target").read_text()) == ("new", "old")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda file: file.symlink_to("/dev/null")], ids=["pipe", "device"])
+def test_a_folders_own_file_replaces_whatever_lies_there(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """A stranger's folder cannot make what is written to it go elsewhere."""
+    make(tmp_path / "run.json")
+    replace_own(tmp_path / "run.json", "new")
+    assert (tmp_path / "run.json").is_file()
+    assert (tmp_path / "run.json").read_text() == "new"
+
+
+@pytest.mark.parametrize("write", [replace_text, replace_own])
+def test_who_may_read_a_file_is_as_before(tmp_path: Path, write: Callable[[Path, str], None]) -> None:
+    """A file that others must not see does not become one that they may."""
+    for mode in (0o600, 0o644, 0o664):
+        (tmp_path / "file").touch()
+        (tmp_path / "file").chmod(mode)
+        write(tmp_path / "file", "new")
+        assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
+
+
+def test_a_text_that_is_no_utf_8_is_one_line(tmp_path: Path) -> None:
+    """A half character stands for a byte of a name that is none; the file stays as it was."""
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(SuiteError) as caught:
+        replace_text(tmp_path / "file", "no \udcff file")
+    assert caught.value.faults == (f"{tmp_path}/file: cannot be written: a text in it is no UTF-8",)
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"file": "old"}
+
+
+def test_what_cannot_be_swept_away_is_named(tmp_path: Path) -> None:
+    """A folder of such a name is none of what a kill leaves."""
+    (tmp_path / f"{BESIDE}x").mkdir()
+    with pytest.raises(SuiteError) as caught:
+        sweep(tmp_path)
+    assert caught.value.faults == (f"{tmp_path}/{BESIDE}x: cannot be written: Is a directory",)
 
 
 def test_a_replacement_that_fails_leaves_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

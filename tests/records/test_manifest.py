@@ -209,7 +209,7 @@ def test_a_name_that_is_no_text_is_refused(tmp_path: Path, manifest: Manifest) -
     """A folder may have a name that is no UTF-8; no file is written then, and the line says what to do."""
     with pytest.raises(SuiteError) as caught:
         write_json(tmp_path / "run.json", replace(manifest, run=os.fsdecode(b"a\xff")))
-    told = f"{tmp_path}/run.json: cannot be written: a folder's name in it is no UTF-8; give it another"
+    told = f"{tmp_path}/run.json: cannot be written: a name or a text in it is no UTF-8; give another"
     assert caught.value.faults == (told,)
     assert not list(tmp_path.iterdir())
 
