@@ -8,18 +8,21 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
+from stat import S_ISREG
 
 from filelock import FileLock, Timeout
 
-from suite.errors import SuiteError
-from suite.records.atomic import replace_text, sweep, writing
+from suite.errors import SuiteError, encodable
+from suite.records.atomic import replace_own, sweep, writing
+from suite.records.own import CAUTIOUS, check_own
 
 LOCK_FILE = ".lock"
 """Held by the system for as long as its process lives: one that was killed blocks no one. It stays when it is free."""
 HOLDER_FILE = ".lock-holder"
 LONGEST = 300
-"""Characters of a holder's file that are shown."""
+"""Bytes of a holder's file that are shown."""
 
 
 @contextmanager
@@ -34,6 +37,7 @@ def only_writer(folder: Path, *, patience: float) -> Iterator[None]:
     lock = FileLock(folder / LOCK_FILE)
     with writing(folder):
         folder.stat()  # where there is none, FileLock would make one
+        check_own(folder / LOCK_FILE)
         try:
             lock.acquire(timeout=patience)
         except Timeout as error:
@@ -41,7 +45,7 @@ def only_writer(folder: Path, *, patience: float) -> Iterator[None]:
             raise SuiteError(f"{folder}: {_holder(folder)} is writing there; {remedy}") from error
     try:
         sweep(folder)
-        replace_text(folder / HOLDER_FILE, _me())
+        replace_own(folder / HOLDER_FILE, _me())
         yield
     finally:
         _let_go(lock, folder / HOLDER_FILE)
@@ -58,7 +62,7 @@ def _let_go(lock: FileLock, holder: Path) -> None:
 
 def _me() -> str:
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    return f"process {os.getpid()} of {_login()} on {platform.node() or 'this machine'}, since {since}"
+    return encodable(f"process {os.getpid()} of {_login()} on {platform.node() or 'this machine'}, since {since}")
 
 
 def _login() -> str:
@@ -71,6 +75,9 @@ def _login() -> str:
 def _holder(folder: Path) -> str:
     """Return who holds the lock, as that one said; who has just come may not have said it yet."""
     try:
-        return (folder / HOLDER_FILE).read_text(encoding="utf-8", errors="replace")[:LONGEST] or "another process"
+        with FileIO(folder / HOLDER_FILE, opener=lambda name, flags: os.open(name, flags | CAUTIOUS)) as stream:
+            plain = S_ISREG(os.fstat(stream.fileno()).st_mode)
+            said = stream.read(LONGEST) if plain else b""
     except OSError:
         return "another process"
+    return said.decode(errors="replace").partition("\n")[0] or "another process"

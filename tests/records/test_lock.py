@@ -124,6 +124,53 @@ def test_a_place_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert not place.exists()
 
 
+def test_a_pipe_in_the_holders_place_is_not_waited_for(tmp_path: Path) -> None:
+    """Nor is a link followed, or more read than is shown: whoever has no patience is told at once."""
+    with held(tmp_path):
+        holder, secret = tmp_path / HOLDER_FILE, tmp_path / "secret"
+        holder.unlink()
+        os.mkfifo(holder)
+        assert "another process is writing there" in refused(tmp_path)
+        holder.unlink()
+        secret.write_text("root:secret:0")
+        holder.symlink_to(secret)
+        assert "another process is writing there" in refused(tmp_path)
+        holder.unlink()
+        with holder.open("wb") as stream:
+            stream.truncate(2**40)  # which no memory takes
+        assert len(refused(tmp_path)) < len(str(tmp_path)) + 5 * LONGEST
+
+
+def test_what_a_linked_lock_leads_to_stays(tmp_path: Path) -> None:
+    """A stranger's folder cannot make the lock empty a file, or whoever holds it write into one."""
+    secret, lock = tmp_path / "secret", tmp_path / "run" / LOCK_FILE
+    lock.parent.mkdir()
+    secret.write_text("precious")
+    lock.symlink_to(secret)
+    assert refused(lock.parent) == f"{lock}: is a link, which is not followed; put the file itself there"
+    lock.unlink()
+    (lock.parent / HOLDER_FILE).symlink_to(secret)
+    with only_writer(lock.parent, patience=0.0):
+        assert not (lock.parent / HOLDER_FILE).is_symlink()
+    assert secret.read_text() == "precious"
+
+
+def test_a_lock_that_becomes_a_link_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where it is put there after it was looked at."""
+    monkeypatch.setattr("suite.records.lock.check_own", lambda _: None)
+    (tmp_path / "secret").write_text("precious")
+    (tmp_path / LOCK_FILE).symlink_to(tmp_path / "secret")
+    assert "cannot be written" in refused(tmp_path)
+    assert (tmp_path / "secret").read_text() == "precious"
+
+
+def test_someone_of_an_odd_name_holds_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A login name may hold bytes that are no UTF-8, which are told by their numbers."""
+    monkeypatch.setattr(getpass, "getuser", lambda: "ad\udcffa")
+    with only_writer(tmp_path, patience=0.0):
+        assert "of ad\\udcffa on" in (tmp_path / HOLDER_FILE).read_text(encoding="utf-8")
+
+
 def test_someone_without_a_name_holds_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A user whom the system does not know may write, as before."""
 
