@@ -10,17 +10,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from suite.errors import SuiteError
+from suite.errors import SuiteError, raise_all
 from suite.machine import Machine, differences
-from suite.records.atomic import replace_text, writing
+from suite.records.atomic import replace_own, writing
 from suite.records.folder import missing, read_machine, read_manifest
 from suite.records.grow import append_text, cut_to_whole_rows, is_torn
 from suite.records.lock import only_writer
 from suite.records.lost import Recorded
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, write_json
+from suite.records.own import read_own, stands
 from suite.records.read import read_table
 from suite.records.rows import TABLES, as_csv, frames
-from suite.records.schema import CELL, CURVES, KEY, TRIALS, Table
+from suite.records.schema import AGAIN, CELL, CURVES, KEY, TRIALS, VERDICTS, Table
 from suite.trial import Manifest, Trial
 
 TrialKey = tuple[str, str, str, str, int]
@@ -40,10 +41,11 @@ class Recorder:
             if (folder / MANIFEST_FILE).exists():
                 raise SuiteError(f"{folder}: holds a run already; give another --out, or --resume to complete it")
             folder.mkdir(parents=True, exist_ok=True)
+        raise_all(f"{left}: is of a run whose {MANIFEST_FILE} is gone; give another --out" for left in _left(folder))
         self.folder, self.manifest = folder, manifest
         self.done: set[TrialKey] = set()
         for table in TABLES:
-            replace_text(folder / table.file, as_csv(table.empty))
+            replace_own(folder / table.file, as_csv(table.empty))
         write_json(folder / MACHINE_FILE, machine)
         write_json(folder / MANIFEST_FILE, manifest)
 
@@ -88,7 +90,7 @@ class Recorder:
         for table in reversed(TABLES):  # trials first: whatever is left of the others is dropped by the next to resume
             whole = np.append(kept, False)[places[table]]
             if not whole.all():
-                replace_text(self.folder / table.file, as_csv(tables[table][whole]))
+                replace_own(self.folder / table.file, as_csv(tables[table][whole]))
         return set(map(tuple, tables[TRIALS].loc[kept, list(KEY)].itertuples(index=False, name=None)))
 
     def append(self, trials: Sequence[Trial]) -> None:
@@ -110,7 +112,7 @@ class Recorder:
             place = pd.MultiIndex.from_frame(rows[list(CELL)]).map(order)
             ordered = rows.assign(_place=place).sort_values(["_place", "seed"], kind="stable").drop(columns="_place")
             if not ordered.index.is_monotonic_increasing:
-                replace_text(self.folder / table.file, as_csv(ordered))
+                replace_own(self.folder / table.file, as_csv(ordered))
         self.manifest = replace(self.manifest, complete=True)
         write_json(self.folder / MANIFEST_FILE, self.manifest)
 
@@ -131,8 +133,15 @@ def sole_recorder(folder: Path, manifest: Manifest, machine: Machine, *, resume:
         yield Recorder.resume(folder, manifest, machine) if resume else Recorder(folder, manifest, machine)
 
 
+def _left(folder: Path) -> Iterator[Path]:
+    """Give what a folder without a manifest holds of a run that had one; one that was killed as it began holds none."""
+    headers = {folder / table.file: as_csv(table.empty).encode() for table in TABLES}
+    yield from (file for file, header in headers.items() if stands(file) and read_own(file) != header)
+    yield from (folder / table.file for table in (AGAIN, VERDICTS) if stands(folder / table.file))
+
+
 def _check_same_machine(folder: Path, begun: Machine, now: Machine) -> None:
     for device in now.devices:
         if begun.timing(device) != now.timing(device):
-            what = differences(now.timing_facts(device), begun.timing_facts(device))
+            what = differences(now.timing_facts(device), begun.timing_facts(device), "then")
             raise SuiteError(f"{folder}: was begun elsewhere, and a run is of one machine: {what}")

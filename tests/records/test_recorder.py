@@ -25,7 +25,7 @@ from suite.machine import Machine
 from suite.picture import TRAINED
 from suite.plan import PICTURED_SEEDS, PROBED_SEEDS
 from suite.records import Recorder, in_memory, read_run
-from suite.records.atomic import replace_text
+from suite.records.atomic import replace_own
 from suite.records.folder import read_manifest
 from suite.records.grow import whole_rows
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, write_json
@@ -167,7 +167,7 @@ def test_a_run_in_order_is_not_written_twice(
     """Only the manifest changes where the rows stand right already."""
     recorder = Recorder(tmp_path / "run", manifest, machine)
     recorder.append(trials)
-    monkeypatch.setattr(recorder_module, "replace_text", lambda file, _text: pytest.fail(f"{file} was written again"))
+    monkeypatch.setattr(recorder_module, "replace_own", lambda file, _text: pytest.fail(f"{file} was written again"))
     recorder.finish()
     assert recorder.manifest.complete
 
@@ -282,7 +282,7 @@ def test_a_run_is_not_complete_while_it_lacks_something(
 
 @pytest.mark.parametrize(
     ("file", "writes"),
-    [("curves.csv", "cut_to_whole_rows"), ("curves.csv", "replace_text"), ("trials.csv", "cut_to_whole_rows")],
+    [("curves.csv", "cut_to_whole_rows"), ("curves.csv", "replace_own"), ("trials.csv", "cut_to_whole_rows")],
 )
 def test_a_run_is_reopened_before_it_is_cut(
     complete: Path, manifest: Manifest, machine: Machine, monkeypatch: pytest.MonkeyPatch, file: str, writes: str
@@ -375,7 +375,7 @@ def test_a_kill_while_the_rows_are_put_in_order_loses_nothing(
     recorder = Recorder(tmp_path / "run", manifest, machine)
     recorder.append(trials[::-1])
     with monkeypatch.context() as patched:
-        patched.setattr(recorder_module, "replace_text", killed_after(survived))
+        patched.setattr(recorder_module, "replace_own", killed_after(survived))
         with pytest.raises(KeyboardInterrupt):
             recorder.finish()
     resumed = Recorder.resume(recorder.folder, manifest, machine)
@@ -392,7 +392,7 @@ def killed_after(survived: int) -> Callable[[Path, str], None]:
         if len(replaced) == survived:
             raise KeyboardInterrupt
         replaced.append(file)
-        replace_text(file, text)
+        replace_own(file, text)
 
     return replace_some
 
@@ -449,6 +449,48 @@ def test_a_run_is_not_begun_over_another(complete: Path, manifest: Manifest, mac
     assert content(complete) == before
 
 
+@pytest.mark.parametrize("file", [*TORN, "trials.csv"])
+def test_a_run_is_not_begun_over_one_that_lost_its_manifest(
+    complete: Path, manifest: Manifest, machine: Machine, file: str
+) -> None:
+    """Its rows stay, each file of them is named, and nothing that was judged of it is taken for the new run's."""
+    left = [complete / file, complete / "again.csv", complete / "verdicts.csv"]
+    for name in content(complete):
+        if complete / name not in left:
+            (complete / name).unlink()
+    for place in left[1:]:
+        place.touch()
+    before = content(complete)
+    with pytest.raises(SuiteError) as caught:
+        Recorder(complete, manifest, machine)
+    assert caught.value.faults == tuple(
+        f"{place}: is of a run whose run.json is gone; give another --out" for place in left
+    )
+    assert content(complete) == before
+
+
+@pytest.mark.parametrize("survived", range(6))
+def test_a_run_that_was_killed_as_it_began_is_begun_again(
+    tmp_path: Path,
+    trials: list[Trial],
+    manifest: Manifest,
+    machine: Machine,
+    undisturbed: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    survived: int,
+) -> None:
+    """By the same command: tables without a row are no run's."""
+    with monkeypatch.context() as patched:
+        patched.setattr(recorder_module, "replace_own", killed_after(survived))
+        patched.setattr(recorder_module, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            Recorder(tmp_path / "run", manifest, machine)
+    recorder = Recorder(tmp_path / "run", manifest, machine)
+    recorder.append(trials)
+    recorder.finish()
+    assert content(recorder.folder) == undisturbed
+
+
 def other_plans(manifest: Manifest) -> list[Manifest]:
     """Return manifests with fewer cells, other seeds, another order, and another version of a case."""
     first, *rest = manifest.cells
@@ -479,9 +521,7 @@ def test_a_run_is_not_resumed_elsewhere(complete: Path, manifest: Manifest, mach
     elsewhere = replace(machine, cores=64, settings=replace(machine.settings, threads=4))
     with pytest.raises(SuiteError) as caught:
         Recorder.resume(complete, manifest, elsewhere)
-    told = (
-        f"{complete}: was begun elsewhere, and a run is of one machine: threads 4 (baseline: 1), cores 64 (baseline: 2)"
-    )
+    told = f"{complete}: was begun elsewhere, and a run is of one machine: threads 4 (then: 1), cores 64 (then: 2)"
     assert caught.value.faults == (told,)
 
 
