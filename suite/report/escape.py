@@ -5,16 +5,25 @@ from __future__ import annotations
 import json
 import re
 
-MARKDOWN_SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\`*[]<>|#&~"})
+APART = "\u200b"
+"""A space without width, which parts what it stands in for whoever looks it up, and for no reader."""
+MARKDOWN_SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\`*[]<>|#&~$"} | {APART: "&#8203;"})
 EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 """An underscore that could begin or end emphasis; one inside a word cannot."""
+LOOKED_UP = re.compile(
+    r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\w)|(?<=#)(?=\d)|(?<=:)(?!(?:cuda|mps|xpu):)(?=[\w+-]+:)", re.IGNORECASE
+)
+"""Where GitHub finds an address, somebody's name, an issue's number or a picture's in what no markup surrounds.
+
+It does so in what the Markdown came to, where no backslash is left; devices of torch are called as no picture is.
+"""
 
 OLD_COMMAND, COMMAND = "##[", "::"
 """What begins a command to GitHub's runners: in any place of a line, and after the blanks before it."""
 LINE_OF_ITS_OWN = re.compile(r"(?<!\S)::\S*|\S{16,}")
 """A word that begins a command, or that is so long that it may be broken where one begins."""
-FORMULA = ("=", "+", "-", "@")
-"""What makes spreadsheets take a field for a formula, which they evaluate."""
+FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What makes spreadsheets take a field for a formula, which they evaluate: some also where it is of full width."""
 
 
 def plain(text: str) -> str:
@@ -31,8 +40,9 @@ def _named(char: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """Return text that Markdown shows as it stands: without markup, in one cell of a table."""
-    return EDGE_UNDERSCORE.sub(r"\\_", plain(text).translate(MARKDOWN_SPECIAL))
+    """Return text that Markdown shows as it stands: without markup, links or pictures, in one cell of a table."""
+    parted = LOOKED_UP.sub(APART, plain(text))
+    return EDGE_UNDERSCORE.sub(r"\\_", parted.translate(MARKDOWN_SPECIAL))
 
 
 def spreadsheet(text: str) -> str:

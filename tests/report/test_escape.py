@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from textwrap import wrap
 
@@ -34,14 +35,34 @@ def test_a_control_character_is_shown_by_its_number(text: str, shown: str) -> No
     assert plain(text) == shown
 
 
-MARKUP = st.text(alphabet=st.sampled_from("ab1 _*`~[]()<>!|#&;\\\n\x1b-+="))
+MARKUP = st.text(alphabet=st.sampled_from("ab1 _*`~[]()<>!|#&;\\\n\x1b-+=:/@.w$"))
+WORDS = ["http", "HTTPS", "www", ":", "//", ".", "@", "$", "#", "bomb", "+1", "cuda", "b", "7", " ", "_"]
+LOOKED_UP = MARKUP | st.lists(st.sampled_from(WORDS)).map("".join)
 
 
-@given(text=MARKUP | st.text())
+@given(text=MARKUP | LOOKED_UP | st.text())
 def test_markup_is_shown_as_text(text: str, read_tables: Callable[[str], list[list[str]]]) -> None:
     """In a cell of a Markdown table any text is one cell, and reads as it stands."""
     (_, row) = read_tables(f"| head |\n|---|\n| {markdown(text)} |\n")
-    assert row == [plain(text).strip(" ")]
+    assert [cell.replace("\u200b", "") for cell in row] == [plain(text).strip(" ")]
+
+
+@given(text=LOOKED_UP)
+def test_nothing_is_found_in_what_is_shown(text: str, read_tables: Callable[[str], list[list[str]]]) -> None:
+    """What GitHub looks for in the text that the Markdown came to is not there: addresses, names, issues, pictures."""
+    (_, row) = read_tables(f"| head |\n|---|\n| {markdown(text)} |\n")
+    for sought in (r"://", r"www\.", r"@\w", r"#\d", r":(?!cuda:)[\w+-]+:"):
+        assert not re.search(sought, row[0], re.IGNORECASE)
+    assert "$" not in markdown(text).replace(r"\$", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["before:cpu", "before(2):cuda:0", "torch 2.13.0: 1.5 (99 %)", "guide/relu.py:12", "c10::Error", "a.b@", "v1"],
+)
+def test_what_names_nothing_is_left_alone(text: str) -> None:
+    """A device of a run, a version, a line of a file: nobody looks these up."""
+    assert markdown(text) == text
 
 
 def test_names_stay_readable() -> None:
@@ -66,7 +87,9 @@ def test_colons_within_a_name_are_left_alone() -> None:
     assert plain("c10::Error: in a.py::b") == "c10::Error: in a.py::b"
 
 
-@pytest.mark.parametrize("text", ["=HYPERLINK(1)", "+1", "-1", "@x", " =1", "\t=1", "\r=1", "\n=1"])
+@pytest.mark.parametrize(
+    "text", ["=HYPERLINK(1)", "+1", "-1", "@x", " =1", "\t=1", "\r=1", "\n=1", *"\uff1d\uff0b\uff0d\uff20"]
+)
 def test_no_field_is_a_formula(text: str) -> None:
     """A spreadsheet evaluates what begins so, unless an apostrophe stands before it; blanks it may pass over."""
     assert spreadsheet(text)[0] in "'\\"
