@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import struct
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -348,7 +350,15 @@ def test_a_damaged_file_is_refused_or_reads_as_it_says(
         st.binary(max_size=3) | st.sampled_from([b'"', b",", b"\n", b"\r", b"e999"])
     )
     found = read_or_refused(scratch, bytes(content), CURVES)
-    assert found is None or as_csv(found).count("\n") == bytes(content).count(b"\n")
+    if found is not None:
+        header, *rows = csv.reader(StringIO(content.decode(), newline=""))
+        assert list(found.columns) == header
+        for name, words in zip(header, zip(*rows, strict=True), strict=True):
+            if name == "loss":
+                assert same_bits(found[name], [float(word) for word in words])
+            else:
+                read = int if name in {"schema", "seed", "step"} else str
+                assert found[name].to_list() == [read(word) for word in words]
 
 
 @given(losses=st.lists(st.sampled_from(["inf", "-inf", "nan", "0.5"]), min_size=1, max_size=5))
