@@ -20,8 +20,9 @@ from suite.errors import SuiteError
 from suite.limits import UNLIMITED, Limits
 from suite.machine import Settings
 from suite.plan import EAGER, Cell, Plan
-from suite.pool import Lost, cores, each, start_server
+from suite.pool import Lost, cores, each
 from suite.trial import Trial
+from suite.worker import start_server
 
 CHUNK_STEPS = 10_000
 """Steps trained between two writes to the run folder; a kill loses no more than this much work."""

@@ -21,7 +21,8 @@ import torch
 from psutil import STATUS_ZOMBIE, Process, pid_exists
 
 from suite.limits import Limits
-from suite.pool import Lost, _Worker, cores, each
+from suite.pool import Lost, cores, each
+from suite.worker import Worker
 from tests.mortal import until
 
 HUGE = 4 * 2**30
@@ -268,15 +269,15 @@ def test_ctrl_c_is_heard_while_a_worker_comes_up(monkeypatch: pytest.MonkeyPatch
 
 def test_ctrl_c_is_heard_while_workers_are_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever leaves the answers, and is told to stop meanwhile, hears that; and the workers are stopped."""
-    stop = _Worker.stop
+    stop = Worker.stop
 
-    def interrupted_stop(worker: _Worker) -> None:
+    def interrupted_stop(worker: Worker) -> None:
         signal.raise_signal(signal.SIGINT)
         stop(worker)
 
     answers = each([(os.getpid, ()), (asleep, (600.0,))], workers=2)
     _, worker = next(answers)
-    monkeypatch.setattr(_Worker, "stop", interrupted_stop)
+    monkeypatch.setattr(Worker, "stop", interrupted_stop)
     with pytest.raises(KeyboardInterrupt):
         answers.close()
     assert not pid_exists(worker)
@@ -313,7 +314,7 @@ def test_nothing_is_imported_from_where_a_command_is_given(tmp_path: Path) -> No
 
 def test_a_server_that_is_refused_a_process_ends_quietly() -> None:
     """What its workers were at is done by those of the next."""
-    prepare = "from suite.pool import PRELOADED; PRELOADED.append('tests.refusing')"
+    prepare = "from suite.worker import PRELOADED; PRELOADED.append('tests.refusing')"
     with commanded(f"{prepare}; print(sorted(each([(asleep, (3.0,)), (doubled, (2,))], workers=2)))") as process:
         assert process.communicate(timeout=120) == ("[(0, 'awake'), (1, 4)]\n", "")
 
@@ -358,9 +359,9 @@ def test_a_process_that_was_killed_once_is_no_fault_of_its_call(tmp_path: Path) 
 def test_a_process_that_is_killed_while_it_answers_is_no_fault_of_its_call(tmp_path: Path) -> None:
     """Half an answer is none, and the call is made again."""
     answers = each([(doubled, (1,)), (large_but_killed, (tmp_path / "mark",))], workers=2)
-    first = next(answers)
+    found = [next(answers)]
     time.sleep(2.0)  # as whoever records it does, while the other waits to be heard
-    assert {first[0]: first[1]} | {place: len(answer) for place, answer in answers} == {0: 2, 1: LARGE}
+    assert dict([*found, *answers]) == {0: 2, 1: bytes(LARGE)}
 
 
 def test_a_server_that_was_killed_is_begun_again(tmp_path: Path) -> None:
