@@ -12,6 +12,7 @@ import pandas as pd
 from suite.errors import SuiteError, raise_all
 from suite.machine import Machine
 from suite.records.atomic import reading, replace_own
+from suite.records.faults import named
 from suite.records.lawful import unlawful_machine, unlawful_manifest
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, read_json
 from suite.records.own import stands
@@ -58,7 +59,7 @@ def read_manifest(folder: Path) -> Manifest:
     manifest = read_json(folder / MANIFEST_FILE, Manifest)
     raise_all(f"{folder / MANIFEST_FILE}: {fault}" for fault in unlawful_manifest(manifest))
     for case in sorted({cell.case for cell in manifest.cells} - {case.name for case in manifest.cases}):
-        raise SuiteError(f"{folder / MANIFEST_FILE}: cases: {case} is missing, which cells plan for")
+        raise SuiteError(f"{folder / MANIFEST_FILE}: cases: {named(case)} is missing, which cells plan for")
     return manifest
 
 
@@ -66,7 +67,7 @@ def read_machine(folder: Path, manifest: Manifest) -> Machine:
     """Read the machine of a run, which must know every device that the run planned to train on."""
     machine = read_json(folder / MACHINE_FILE, Machine)
     raise_all(f"{folder / MACHINE_FILE}: {fault}" for fault in unlawful_machine(machine))
-    for device in sorted({cell.device for cell in manifest.cells} - set(machine.devices)):
+    for device in map(named, sorted({cell.device for cell in manifest.cells} - set(machine.devices))):
         raise SuiteError(f"{folder / MACHINE_FILE}: devices: {device} is missing, which {MANIFEST_FILE} plans for")
     return machine
 
@@ -80,7 +81,7 @@ def _unplanned(trials: pd.DataFrame, manifest: Manifest) -> Iterator[str]:
         strangers += rows[~rows["seed"].between(known.start, known.stop - 1)].index[:1].to_list()
     for row in sorted(strangers)[:1]:
         case, device, dtype, _, seed = trials[list(KEY)].iloc[row]
-        yield f"row {row + 2}: seed {seed} of {case}[{device}-{dtype}] is not planned in {MANIFEST_FILE}"
+        yield f"row {row + 2}: seed {seed} of {_label(case, device, dtype)} is not planned in {MANIFEST_FILE}"
 
 
 def missing(trials: pd.DataFrame, manifest: Manifest) -> Iterator[str]:
@@ -91,12 +92,17 @@ def missing(trials: pd.DataFrame, manifest: Manifest) -> Iterator[str]:
     held = trials.groupby(list(CELL), observed=True, sort=False).size().to_dict()
     lacking = {cell: seeds - held.get(cell, 0) for cell, seeds in planned.items() if held.get(cell, 0) < seeds}
     for (case, device, dtype, mode), count in islice(lacking.items(), 1):
-        told = f"{count} of {planned[case, device, dtype, mode]} seeds of {case}[{device}-{dtype}] ({mode})"
+        label = f"{_label(case, device, dtype)} ({named(mode)})"
+        told = f"{count} of {planned[case, device, dtype, mode]} seeds of {label}"
         yield (
             f"{told}, and seeds of {len(lacking) - 1} more cells, are missing"
             if len(lacking) > 1
             else f"{told} are missing"
         )
+
+
+def _label(case: str, device: str, dtype: str) -> str:
+    return f"{named(case)}[{named(device)}-{named(dtype)}]"
 
 
 def write_again(folder: Path, rows: pd.DataFrame) -> None:

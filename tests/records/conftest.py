@@ -1,0 +1,59 @@
+"""A small run with odd texts, a divergence and an error in it, and what it leaves if nothing interrupts it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from suite.machine import Machine
+from suite.picture import TRAINED
+from suite.records import Recorder
+from suite.trial import Manifest, Status, Trial
+from tests.records.recorded import SEEDS, content, put
+
+
+@pytest.fixture(scope="module")
+def trials(trial_of: Callable[..., Trial]) -> list[Trial]:
+    """Return three cells of three seeds in the plan's order: with odd texts, with a divergence, and untrainable."""
+    diverged = {"status": Status.DIVERGED, "final_loss": math.nan, "curve": ((0, 1.0), (1, math.inf), (2, math.nan))}
+    failed = {
+        "status": Status.ERROR,
+        "reason": 'no\n"kernel", here\r',
+        "curve": (),
+        "observations": (),
+        "distances": (),
+    }
+    odd = (("w[0,1]", 1 / 3), ('said "x",\ny', -0.0))
+    drawn = tuple(("output", TRAINED, x, 2.0 * x) for x in (0.0, 0.5, 1.0))
+    return [
+        *(trial_of(seed, case="odd, name", observations=odd, graphs=drawn) for seed in range(SEEDS)),
+        *(trial_of(seed, dtype="float16", **diverged) for seed in range(SEEDS)),
+        *(trial_of(seed, device="cuda:0", **failed) for seed in range(SEEDS)),
+    ]
+
+
+@pytest.fixture(scope="module")
+def manifest(trials: list[Trial], manifest_of: Callable[..., Manifest]) -> Manifest:
+    """Return what the run set out to do, before it is complete."""
+    return manifest_of(trials, complete=False)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory, trials: list[Trial], manifest: Manifest, machine: Machine
+) -> dict[str, bytes]:
+    """Return the files of a run that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    recorder = Recorder(folder, manifest, machine)
+    recorder.append(trials)
+    recorder.finish()
+    return content(folder)
+
+
+@pytest.fixture
+def complete(tmp_path: Path, undisturbed: dict[str, bytes]) -> Path:
+    """Return a folder with a complete run, to be damaged."""
+    return put(tmp_path / "run", undisturbed)
