@@ -333,7 +333,9 @@ def test_workers_end_with_whoever_began_them() -> None:
     assert not pid_exists(worker)
 
 
-@pytest.mark.parametrize("ending", ["list(answers)", "next(answers); answers.close()"], ids=["idle", "at work"])
+@pytest.mark.parametrize(
+    "ending", ["list(answers)", "next(answers); time.sleep(1.0); answers.close()"], ids=["idle", "at work"]
+)
 def test_workers_leave_nothing_in_the_system(ending: str) -> None:
     """One that has nothing to do gives back what it took, and so does one that is stopped at its work."""
     last = 600.0 if "close" in ending else 0.0
