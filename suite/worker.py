@@ -237,11 +237,13 @@ def _forget_the_server() -> None:
 def _end_with(leash: Connection) -> None:
     """End this process when whoever holds the leash lets go, or is killed; give back what it has of the system's."""
     leash.poll(None)
-    for child in multiprocessing.active_children():
-        if child.daemon:
-            child.kill()
-    util._run_finalizers()  # type: ignore[attr-defined]  # noqa: SLF001 - what a process does that ends by itself
-    os._exit(1)
+    try:
+        for child in multiprocessing.active_children():
+            if child.daemon:
+                child.kill()
+        util._run_finalizers()  # type: ignore[attr-defined]  # noqa: SLF001 - what a process does that ends by itself
+    finally:
+        os._exit(1)
 
 
 def _ended(line: Connection, call: bytes) -> bytes:
