@@ -198,3 +198,9 @@ class RunRecord:
 def device_type(device: str) -> str:
     """Return "cuda" for "cuda:0"."""
     return device.partition(":")[0]
+
+
+def marks(steps: int) -> tuple[int, ...]:
+    """Return the steps at which the curve is recorded: 0, 1, 2, 4, 8 … and the last."""
+    doubling = [0, *(2**power for power in range(steps.bit_length()))]
+    return tuple(sorted({mark for mark in doubling if mark < steps} | {steps - 1}))

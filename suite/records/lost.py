@@ -11,7 +11,7 @@ import pandas as pd
 
 from suite.plan import EAGER, PICTURED_SEEDS, PROBED_SEEDS
 from suite.records.schema import CELL, CURVES, GRAPHS, KEY, OBSERVATIONS, PROBES, Table
-from suite.trial import Manifest, PlannedCell, Status
+from suite.trial import Manifest, PlannedCell, Status, marks
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Counts = np.ndarray[tuple[int], np.dtype[np.intp]]
@@ -65,7 +65,7 @@ class Recorded:
         """Return how many rows of a table each trial had that is to have any."""
         if table is CURVES:
             different, which = np.unique(self.trials["steps"], return_inverse=True)
-            return np.array([_points(int(steps)) for steps in different], dtype=np.intp)[which]
+            return np.array([len(marks(int(steps))) for steps in different], dtype=np.intp)[which]
         alike = ["case", "mode", "steps", "due"]
         peers = self.trials[alike[:3]].assign(due=due, most=counts)
         most = peers.groupby(alike, observed=True, sort=False)["most"].transform("max").to_numpy(dtype=np.intp)
@@ -99,9 +99,3 @@ def _looked_at(manifest: Manifest) -> Iterator[tuple[PlannedCell, bool, bool]]:
     for cell in manifest.cells:
         is_probing = probing[cell.case, cell.device, cell.dtype] == cell.mode
         yield cell, is_probing, cell.case in claused and not cell.short
-
-
-def _points(steps: int) -> int:
-    """Return how many points the curve of so many updates has: at steps 0, 1, 2, 4, 8 … and the last."""
-    last = steps - 1
-    return 1 + last.bit_length() + (last & (last - 1) > 0)

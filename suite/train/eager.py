@@ -18,22 +18,10 @@ from suite.errors import FAULTS, told
 from suite.observe import Probe, Trajectories
 from suite.plan import Cell
 from suite.train.clock import Stopwatch, collector_paused, synchronise, yardstick_seconds
-from suite.train.leave import (
-    Left,
-    Times,
-    assemble,
-    copies,
-    failed,
-    gradients,
-    guarded,
-    marks,
-    trajectories,
-    trials,
-    ways,
-)
+from suite.train.leave import Left, Times, assemble, copies, failed, gradients, guarded, trajectories, trials, ways
 from suite.train.prepare import Bench, prepare
 from suite.train.probe import Kicks, distances
-from suite.trial import DISTURBED, Distance, Trial
+from suite.trial import DISTURBED, Distance, Trial, marks
 
 REPEATS = 3
 """How often at most a seed is trained again, because something disturbed its time."""

@@ -23,13 +23,13 @@ from suite.observe import Probe, Trajectories
 from suite.plan import Cell
 from suite.train.clock import collector_paused, synchronise, yardstick_seconds
 from suite.train.lanes import Lanes
-from suite.train.leave import Left, Times, copies, gradients, guarded, join, marks, some, trajectories, trials, ways
+from suite.train.leave import Left, Times, copies, gradients, guarded, join, some, trajectories, trials, ways
 from suite.train.prepare import Bench, prepare
 from suite.train.probe import Kicks, distances
 from suite.train.replay import Replay
 from suite.train.tape import Tape, tape
 from suite.train.update import Update
-from suite.trial import Trial
+from suite.trial import Trial, marks
 
 LARGEST_ELSEWHERE = 64 * 1024 * 1024
 """Bytes of a step's largest tensor on an accelerator, whose many cores share one large cache."""

@@ -114,12 +114,6 @@ class Times:
     together: int = 1
 
 
-def marks(steps: int) -> tuple[int, ...]:
-    """Return the steps at which the curve is recorded: 0, 1, 2, 4, 8 … and the last."""
-    doubling = [0, *(2**power for power in range(steps.bit_length()))]
-    return tuple(sorted({mark for mark in doubling if mark < steps} | {steps - 1}))
-
-
 def digests(stacked: Stacked) -> list[str]:
     """Return, for each seed, a hash of the exact bits of all its entries."""
     rows = [_bytes(tensor) for tensor in stacked.values()]

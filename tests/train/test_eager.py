@@ -25,8 +25,8 @@ from suite.expect import fact, final_loss, gradients_kept, output, parameter, sa
 from suite.plan import DTYPES, REFERENCE_STEPS, Cell
 from suite.train import eager
 from suite.train.eager import one_step, train
-from suite.train.leave import NO_DIGEST, digests, marks, norms
-from suite.trial import Status
+from suite.train.leave import NO_DIGEST, digests, norms
+from suite.trial import Status, marks
 from tests.cells import NEURON, MakeCell
 from tests.train.by_hand import DEEP, by_hand, copies, untimed
 

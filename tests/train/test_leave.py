@@ -19,20 +19,9 @@ from suite.expect import final_loss, parameter
 from suite.observe import Probe
 from suite.picture import path
 from suite.plan import DTYPES, Cell
-from suite.train.leave import (
-    Left,
-    Times,
-    digests,
-    failed,
-    marks,
-    norms,
-    numbers,
-    projections,
-    trajectories,
-    trials,
-)
+from suite.train.leave import Left, Times, digests, failed, norms, numbers, projections, trajectories, trials
 from suite.train.prepare import dtype_of, prepare
-from suite.trial import Status, Trial
+from suite.trial import Status, Trial, marks
 from tests.cells import MakeCell
 
 NAMES = st.sampled_from([*DTYPES, "int64"])

@@ -15,8 +15,7 @@ from torch.optim import SGD
 from suite.case import by_name
 from suite.expect import gradients_kept
 from suite.train.eager import train
-from suite.train.leave import marks
-from suite.trial import Status
+from suite.trial import Status, marks
 from tests.cells import NEURON, MakeCell
 from tests.train.by_hand import by_hand, untimed
 

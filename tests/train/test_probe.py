@@ -19,10 +19,9 @@ from torch.optim import SGD
 from suite.case import Case, fixed
 from suite.plan import DTYPES
 from suite.train import compiled, eager, ensemble
-from suite.train.leave import marks
 from suite.train.prepare import dtype_of
 from suite.train.probe import Kicks, moved
-from suite.trial import GRADIENT, LOSS, UPDATE, Trial
+from suite.trial import GRADIENT, LOSS, UPDATE, Trial, marks
 from tests.cells import NO_CLOCKS, MakeCell
 
 CURVE = Case(
