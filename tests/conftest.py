@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import errno
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -235,3 +236,20 @@ def invoke(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Call
         return CliRunner().invoke(main, [str(word) for word in words], prog_name="suite", catch_exceptions=False)
 
     return call
+
+
+@pytest.fixture
+def refuse_folder(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let the system refuse to list folders of a name; of permissions alone, root would take no notice."""
+
+    def refuse(name: str) -> None:
+        sound = Path.iterdir
+
+        def closed(self: Path) -> Iterator[Path]:
+            if self.name == name:
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return sound(self)
+
+        monkeypatch.setattr(Path, "iterdir", closed)
+
+    return refuse

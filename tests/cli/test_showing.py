@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-import errno
 import io
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -101,21 +100,14 @@ def test_a_folder_of_any_name_steers_no_terminal(
 
 
 def test_history_shows_what_it_can_beside_what_it_cannot(
-    accepted: Path, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    accepted: Path, invoke: Invoke, tmp_path: Path, refuse_folder: Callable[[str], None]
 ) -> None:
     """A folder that cannot be read, and a run that is damaged, are named; the others are shown all the same."""
     shutil.copytree(accepted, tmp_path / "hist/sound")
     shutil.copytree(accepted, tmp_path / "hist/damaged")
     (tmp_path / "hist/damaged/trials.csv").unlink()
     (tmp_path / "hist/no").mkdir()
-    sound = Path.iterdir
-
-    def closed(self: Path) -> Iterator[Path]:
-        if self.name == "no":
-            raise PermissionError(errno.EACCES, "Permission denied")
-        return sound(self)
-
-    monkeypatch.setattr(Path, "iterdir", closed)
+    refuse_folder("no")
     done = invoke("history", "hist")
     assert done.exit_code == 2
     assert "neuron[cpu-float64]" in done.stdout

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,21 +69,14 @@ def test_no_link_is_followed_unless_it_is_asked_for(keep: Callable[..., Path], t
 
 
 def test_what_cannot_be_read_below_a_place_is_named_beside_what_can(
-    keep: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    keep: Callable[..., Path], tmp_path: Path, refuse_folder: Callable[[str], None]
 ) -> None:
     """However deep it lies; a place that was asked for itself is refused."""
     runs = keep("hist/a"), keep("hist/z/a")
     shut = tmp_path / "hist/no", tmp_path / "hist/z/no"
     for folder in shut:
         folder.mkdir()
-    sound = Path.iterdir
-
-    def closed(self: Path) -> Iterator[Path]:
-        if self in shut:
-            raise PermissionError(errno.EACCES, "Permission denied")
-        return sound(self)
-
-    monkeypatch.setattr(Path, "iterdir", closed)
+    refuse_folder("no")
     faults = tuple(f"{folder}: cannot be read: Permission denied" for folder in shut)
     assert find_runs([tmp_path / "hist"]) == Kept(found=runs, faults=faults)
     with pytest.raises(SuiteError) as caught:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -94,19 +93,12 @@ def test_what_is_damaged_is_named(keep: Callable[..., Path], remembered: Callabl
 
 
 def test_a_folder_that_cannot_be_read_is_named(
-    keep: Callable[..., Path], remembered: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    keep: Callable[..., Path], remembered: Callable[..., Any], tmp_path: Path, refuse_folder: Callable[[str], None]
 ) -> None:
     """A folder among the runs that the system refuses keeps no run from being remembered."""
     keep("a")
     (tmp_path / "runs/no").mkdir()
-    sound = Path.iterdir
-
-    def closed(self: Path) -> Iterator[Path]:
-        if self.name == "no":
-            raise PermissionError(errno.EACCES, "Permission denied")
-        return sound(self)
-
-    monkeypatch.setattr(Path, "iterdir", closed)
+    refuse_folder("no")
     (run,), faults = remembered()
     assert (run.run, faults) == ("a", [f"{tmp_path / 'runs/no'}: cannot be read: Permission denied"])
 
