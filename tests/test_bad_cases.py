@@ -13,6 +13,7 @@ from suite.trial import RunRecord, Status
 
 Invoke = Callable[..., Result]
 Write = Callable[[str, str], Path]
+Hurt = Callable[..., set[str]]
 
 CASE = """
 import os, signal, time
@@ -82,12 +83,28 @@ def others_are_whole(run: RunRecord) -> None:
     assert ours == theirs
 
 
+@pytest.fixture
+def hurt(invoke: Invoke) -> Hurt:
+    """Run all cases; hold that what fails does so in its own cells and is told without a traceback; return why."""
+
+    def run(*options: str, mode: str = "eager") -> set[str]:
+        done = invoke("run", *TRAINED, "--mode", mode, *options)
+        record = read_run(Path("run"))
+        others_are_whole(record)
+        assert done.exit_code == 1
+        assert "error" in done.output
+        assert "Traceback" not in done.output
+        return reasons(record, "middle")
+
+    return run
+
+
 @pytest.mark.parametrize(
     ("forward", "reason", "options"),
     [
         (f"if {LATE}: raise LookupError('tired')", "LookupError: tired", ()),
         (f"if {LATE}: return torch.ones(2, 3)", "RuntimeError: ", ()),
-        (f"if {LATE}: return None", "", ()),
+        (f"if {LATE}: return None", "AttributeError: ", ()),
         (f"if {LATE}: raise SystemExit(5)", "SystemExit: 5", ()),
         (f"if {LATE}: raise SystemExit(5)", "SystemExit: 5", ("--engine", "processes")),
         (f"if {LATE}: raise SystemExit(5)", "SystemExit: 5", ("--cell-timeout", "60")),
@@ -95,50 +112,33 @@ def others_are_whole(run: RunRecord) -> None:
     ids=["raises", "other shape", "nothing", "exits", "exits in a process", "exits within limits"],
 )
 def test_what_goes_wrong_on_the_way_hurts_its_own_case(
-    bad: Callable[..., None], invoke: Invoke, forward: str, reason: str, options: tuple[str, ...]
+    bad: Callable[..., None], hurt: Hurt, forward: str, reason: str, options: tuple[str, ...]
 ) -> None:
     """Whatever is raised in the middle of a training is the reason of that trial."""
     bad(forward=forward)
-    done = invoke("run", *TRAINED, "--mode", "eager", *options)
-    run = read_run(Path("run"))
-    others_are_whole(run)
-    (found,) = reasons(run, "middle")
+    (found,) = hurt(*options)
     assert found.startswith(reason)
-    assert done.exit_code == 1
-    assert "error" in done.output
-    assert "Traceback" not in done.output
 
 
-def test_a_case_that_kills_its_process_is_lost_alone(bad: Callable[..., None], invoke: Invoke) -> None:
+def test_a_case_that_kills_its_process_is_lost_alone(bad: Callable[..., None], hurt: Hurt) -> None:
     """In worker processes, what dies takes nothing with it."""
     bad(forward=f"if {LATE}: os.kill(os.getpid(), signal.SIGSEGV)")
-    done = invoke("run", *TRAINED, "--engine", "processes", "--mode", "ensemble,eager", "--cell-timeout", "60")
-    run = read_run(Path("run"))
-    others_are_whole(run)
-    assert "its process ended: SIGSEGV" in reasons(run, "middle")
-    assert done.exit_code == 1
+    found = hurt("--engine", "processes", "--cell-timeout", "60", mode="ensemble,eager")
+    assert "its process ended: SIGSEGV" in found
 
 
 @pytest.mark.parametrize("moment", ["True", LATE], ids=["at once", "later"])
-def test_a_case_that_never_ends_is_stopped(bad: Callable[..., None], invoke: Invoke, moment: str) -> None:
+def test_a_case_that_never_ends_is_stopped(bad: Callable[..., None], hurt: Hurt, moment: str) -> None:
     """With a limit, even what hangs at its first step costs no more than that."""
     bad(forward=f"time.sleep(600 * ({moment}))")
-    done = invoke("run", *TRAINED, "--mode", "eager", "--cell-timeout", "12")
-    run = read_run(Path("run"))
-    others_are_whole(run)
-    assert reasons(run, "middle") == {"took more than 12 s, the limit of --cell-timeout"}
-    assert done.exit_code == 1
+    assert hurt("--cell-timeout", "12") == {"took more than 12 s, the limit of --cell-timeout"}
 
 
-def test_a_case_that_wants_all_memory_gets_what_it_may_have(bad: Callable[..., None], invoke: Invoke) -> None:
+def test_a_case_that_wants_all_memory_gets_what_it_may_have(bad: Callable[..., None], hurt: Hurt) -> None:
     """What cannot be had is the reason, and the next case has as much again."""
     bad(forward="torch.ones(2**31)")
-    done = invoke("run", *TRAINED, "--mode", "eager", "--cell-memory", "1GiB")
-    run = read_run(Path("run"))
-    others_are_whole(run)
-    (found,) = reasons(run, "middle")
+    (found,) = hurt("--cell-memory", "1GiB")
     assert "allocate" in found
-    assert done.exit_code == 1
 
 
 @pytest.mark.parametrize(
@@ -152,29 +152,21 @@ def test_a_case_that_wants_all_memory_gets_what_it_may_have(bad: Callable[..., N
     ids=["raises", "holds no parameters", "dies", "raises after its rehearsal"],
 )
 def test_with_limits_a_case_is_tried_where_it_does_no_harm(
-    bad: Callable[..., None], invoke: Invoke, given: dict[str, str], reason: str
+    bad: Callable[..., None], hurt: Hurt, given: dict[str, str], reason: str
 ) -> None:
     """What would be refused before a run is an error of that case alone."""
     bad(**given)
-    done = invoke("run", *TRAINED, "--mode", "eager", "--cell-timeout", "60")
-    run = read_run(Path("run"))
-    others_are_whole(run)
-    (found,) = reasons(run, "middle")
+    (found,) = hurt("--cell-timeout", "60")
     assert reason in found
-    assert done.exit_code == 1
 
 
-def test_a_file_that_wants_all_memory_is_an_error_of_its_own(bad: Callable[..., None], invoke: Invoke) -> None:
+def test_a_file_that_wants_all_memory_is_an_error_of_its_own(bad: Callable[..., None], hurt: Hurt) -> None:
     """Also where it does so as it is imported."""
     bad()
     with Path("cases/middle.py").open("a", encoding="utf-8") as file:
         file.write("TABLE = bytearray(2**29)\n")
-    done = invoke("run", *TRAINED, "--mode", "eager", "--cell-memory", "400MB")
-    run = read_run(Path("run"))
-    others_are_whole(run)
-    (found,) = reasons(run, "middle")
+    (found,) = hurt("--cell-memory", "400MB")
     assert "does not import: MemoryError" in found
-    assert done.exit_code == 1
 
 
 def test_a_network_that_draws_from_the_global_generator_disturbs_nobody(
