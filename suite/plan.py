@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -112,7 +112,7 @@ def make_plan(
     versions = {case.name: case_version(case) for case in cases}
     chosen = range(DEFAULT_SEEDS) if seeds is None else seeds
     planned = (EAGER, ENSEMBLE) if modes is None else tuple(modes)
-    probing = next((mode for mode in planned if mode != EAGER), EAGER)
+    probing = probing_mode(planned)
     cells = (
         Cell(
             case=case,
@@ -128,6 +128,11 @@ def make_plan(
         for case, device, dtype, mode in product(cases, devices, dtypes, planned)
     )
     return Plan(cells=tuple(cells), skipped=tuple(skipped))
+
+
+def probing_mode(modes: Iterable[str]) -> str:
+    """Return the one of these modes, in which a cell is trained, whose first seeds are probed and pictured."""
+    return min(modes, key=lambda mode: mode == EAGER)
 
 
 def parse_seeds(text: str) -> range:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from suite.plan import EAGER, PICTURED_SEEDS, PROBED_SEEDS
+from suite.plan import PICTURED_SEEDS, PROBED_SEEDS, probing_mode
 from suite.records.schema import CELL, CURVES, GRAPHS, KEY, OBSERVATIONS, PROBES, Table
 from suite.trial import Manifest, PlannedCell, Status, marks
 
@@ -92,10 +93,9 @@ class Recorded:
 def _looked_at(manifest: Manifest) -> Iterator[tuple[PlannedCell, bool, bool]]:
     """Give each cell, whether its first seeds are probed and pictured, and whether something is expected of it."""
     claused = {case.name for case in manifest.cases if case.clauses}
-    ranked = sorted(manifest.cells, key=lambda cell: cell.mode == EAGER)
-    probing: dict[tuple[str, str, str], str] = {}
-    for cell in ranked:
-        probing.setdefault((cell.case, cell.device, cell.dtype), cell.mode)
+    modes: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
     for cell in manifest.cells:
-        is_probing = probing[cell.case, cell.device, cell.dtype] == cell.mode
+        modes[cell.case, cell.device, cell.dtype].append(cell.mode)
+    for cell in manifest.cells:
+        is_probing = cell.mode == probing_mode(modes[cell.case, cell.device, cell.dtype])
         yield cell, is_probing, cell.case in claused and not cell.short
