@@ -116,14 +116,15 @@ def _timed_again(run: RunRecord, baselines: Mapping[str, RunRecord], folder: Pat
 
     What was timed once more before and cannot be now, as on another machine, is kept, too.
     """
-    from suite.judge import Aspect, Outcome, judge
+    from suite.judge import Outcome, judge_times
     from suite.records import write_again
     from suite.workflow import check_roots, timed_again
 
     check_roots(run, roots)
     once = replace(run, again=run.again.iloc[:0])
-    verdicts = [verdict for verdict in judge(once, baselines) if verdict.aspect is Aspect.TIME]
-    otherwise = [verdict for verdict in verdicts if verdict.outcome in {Outcome.REGRESSED, Outcome.IMPROVED}]
+    otherwise = [
+        verdict for verdict in judge_times(once, baselines) if verdict.outcome in {Outcome.REGRESSED, Outcome.IMPROVED}
+    ]
     timed = timed_again(once, otherwise, roots) if otherwise else once
     if not len(timed.again):
         return run

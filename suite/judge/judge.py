@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from suite.judge.arbiter import Arbiter
@@ -21,6 +21,11 @@ FALSE_ALARMS = 0.01
 ARBITER = "float64"
 """The dtype that decides between two of another that differ."""
 
+Tables = Mapping[CellKey, CellTables]
+"""The rows of each cell."""
+Side = Pairs | Judgement
+"""A cell beside its baseline, or why that cannot be."""
+
 
 def judge_expectations(run: RunRecord) -> list[Verdict]:
     """Judge what the cases expect of a run; needs no baseline."""
@@ -29,24 +34,58 @@ def judge_expectations(run: RunRecord) -> list[Verdict]:
 
 def judge(run: RunRecord, baselines: Mapping[str, RunRecord]) -> list[Verdict]:
     """Judge a run in all aspects; ``baselines`` holds accepted runs by type of device."""
-    ours = by_cell(run)
-    theirs = {kind: by_cell(baseline) for kind, baseline in baselines.items()}
-    verdicts = list(_expectations(run, ours, alpha=_level(run, Aspect.EXPECTATION)))
-    alpha, timed = _level(run, Aspect.LOSS), list[tuple[PlannedCell, Pairs]]()
+    ours, theirs = _tables(run, baselines)
+    beside = list(_beside(run, ours, theirs))
+    return [
+        *_expectations(run, ours, alpha=_level(run, Aspect.EXPECTATION)),
+        *_losses(run, baselines, ours, theirs, beside),
+        *_times(run, baselines, beside),
+        *_disappeared(run, baselines),
+        *_skipped(run),
+    ]
+
+
+def judge_times(run: RunRecord, baselines: Mapping[str, RunRecord]) -> list[Verdict]:
+    """Judge a run's times alone; ``baselines`` holds accepted runs by type of device."""
+    return list(_times(run, baselines, _beside(run, *_tables(run, baselines))))
+
+
+def _tables(run: RunRecord, baselines: Mapping[str, RunRecord]) -> tuple[Tables, dict[str, Tables]]:
+    """Return each cell's rows, of the run, and of the baseline of each type of device."""
+    return by_cell(run), {kind: by_cell(baseline) for kind, baseline in baselines.items()}
+
+
+def _beside(run: RunRecord, ours: Tables, theirs: Mapping[str, Tables]) -> Iterator[tuple[PlannedCell, Side]]:
+    """Give each cell that was trained, beside its baseline, or why that cannot be."""
     for cell in run.manifest.cells:
-        kind = device_type(cell.device)
-        if key_of(cell) not in ours:
-            continue
-        pairs = _side_by_side(cell, ours, theirs.get(kind, {}))
-        if isinstance(pairs, Judgement):
-            verdicts.append(verdict_of(cell, Aspect.LOSS, pairs))
-            continue
-        terms = _terms(cell, run, ours, baselines[kind], theirs[kind], alpha)
-        verdicts.append(verdict_of(cell, Aspect.LOSS, judge_loss(pairs, terms)))
-        timed += [(cell, pairs)] * (cell.mode == EAGER)  # the seeds of an ensemble share one loop, and so one time
+        if key_of(cell) in ours:
+            yield cell, _side_by_side(cell, ours, theirs.get(device_type(cell.device), {}))
+
+
+def _losses(
+    run: RunRecord,
+    baselines: Mapping[str, RunRecord],
+    ours: Tables,
+    theirs: Mapping[str, Tables],
+    beside: Iterable[tuple[PlannedCell, Side]],
+) -> Iterator[Verdict]:
+    alpha = _level(run, Aspect.LOSS)
+    for cell, side in beside:
+        if isinstance(side, Pairs):
+            kind = device_type(cell.device)
+            terms = _terms(cell, run, ours, baselines[kind], theirs[kind], alpha)
+            yield verdict_of(cell, Aspect.LOSS, judge_loss(side, terms))
+        else:
+            yield verdict_of(cell, Aspect.LOSS, side)
+
+
+def _times(
+    run: RunRecord, baselines: Mapping[str, RunRecord], beside: Iterable[tuple[PlannedCell, Side]]
+) -> Iterator[Verdict]:
+    """Judge the times of the cells that were timed: the seeds of an ensemble share one loop, and so one time."""
     again = by_cell(replace(run, trials=run.again))
     times = Times(run=run, baselines=baselines, again=again, budget=FALSE_ALARMS / len(Aspect))
-    return [*verdicts, *times.verdicts(timed), *_disappeared(run, baselines), *_skipped(run)]
+    return times.verdicts([(cell, side) for cell, side in beside if isinstance(side, Pairs) and cell.mode == EAGER])
 
 
 def _level(run: RunRecord, aspect: Aspect) -> float:
@@ -59,7 +98,7 @@ def _level(run: RunRecord, aspect: Aspect) -> float:
     return FALSE_ALARMS / len(Aspect) / max(1, tests[aspect])
 
 
-def _expectations(run: RunRecord, ours: Mapping[CellKey, CellTables], *, alpha: float) -> Iterator[Verdict]:
+def _expectations(run: RunRecord, ours: Tables, *, alpha: float) -> Iterator[Verdict]:
     cases = {case.name: case for case in run.manifest.cases}
     for cell in run.manifest.cells:
         if key_of(cell) in ours:
@@ -72,9 +111,7 @@ def _expectations(run: RunRecord, ours: Mapping[CellKey, CellTables], *, alpha: 
             yield verdict_of(cell, Aspect.EXPECTATION, Judgement(outcome=Outcome.INCONCLUSIVE, sentence=sentence))
 
 
-def _side_by_side(
-    cell: PlannedCell, ours: Mapping[CellKey, CellTables], theirs: Mapping[CellKey, CellTables]
-) -> Pairs | Judgement:
+def _side_by_side(cell: PlannedCell, ours: Tables, theirs: Tables) -> Side:
     """Put a cell beside its baseline, or say why that cannot be."""
     if key_of(cell) not in theirs:
         return Judgement(
@@ -88,9 +125,9 @@ def _side_by_side(
 def _terms(
     cell: PlannedCell,
     run: RunRecord,
-    ours: Mapping[CellKey, CellTables],
+    ours: Tables,
     baseline: RunRecord,
-    theirs: Mapping[CellKey, CellTables],
+    theirs: Tables,
     alpha: float,
 ) -> Terms:
     """Return the terms on which a cell's losses are compared; float64 is no arbiter of itself."""

@@ -18,7 +18,7 @@ from torch.optim import SGD
 
 from suite.case import Case, fixed
 from suite.clause import Clause
-from suite.judge import Aspect, Outcome, Stage, Verdict, exit_code, judge, judge_expectations
+from suite.judge import Aspect, Outcome, Stage, Verdict, exit_code, judge, judge_expectations, judge_times
 from suite.judge.judge import FALSE_ALARMS, _level
 from suite.judge.time import SLOWER
 from suite.judge.tolerance import FACTOR
@@ -107,8 +107,10 @@ def test_the_aspects_are_judged_apart(
     changed = trials
     for change in changes:
         changed = [change(trial) for trial in changed]
-    verdicts = judge(run_of(changed, clauses=(CLAUSE,)), baselines)
+    run = run_of(changed, clauses=(CLAUSE,))
+    verdicts = judge(run, baselines)
     assert came_out(verdicts) == all_aspects(*outcomes)
+    assert judge_times(run, baselines) == [of(verdicts, Aspect.TIME)]
     assert exit_code(verdicts) == code
     assert exit_code(verdicts, strict=True) == (1 if CHANGED in outcomes else code)
     assert all(verdict.label == "neuron[cpu-float64]" and verdict.mode == "eager" for verdict in verdicts)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suite.judge import Aspect, Outcome, Verdict, judge
+from suite.judge import Outcome, Verdict, judge_times
 from suite.judge.pairs import Pairs
 from suite.judge.time import LAGGING, LEAST_SLOWER, SLOWER, Sample, judge_time, sample_of, threshold
 from suite.judge.verdict import ALL, Judgement
@@ -234,20 +234,20 @@ def cells(timed: Timed, run_of: Run) -> Run:
 
 def together(verdicts: Sequence[Verdict]) -> Verdict | None:
     """Return the verdict about the times of all cells."""
-    return next((v for v in verdicts if v.aspect is Aspect.TIME and v.case == ALL), None)
+    return next((v for v in verdicts if v.case == ALL), None)
 
 
 def test_a_slowdown_too_small_for_a_cell_shows_in_all_of_them(cells: Run) -> None:
     """A twentieth more in each of a hundred cells: none is called slower, all together are."""
     baseline, slower = cells([1.0] * 100), cells([1.05] * 100)
-    verdicts = judge(slower, {"cpu": baseline})
-    alone = {v.outcome for v in verdicts if v.aspect is Aspect.TIME and v.case != ALL}
+    verdicts = judge_times(slower, {"cpu": baseline})
+    alone = {v.outcome for v in verdicts if v.case != ALL}
     found = together(verdicts)
     assert alone == {Outcome.PASS}
     assert found is not None
     assert (found.outcome, found.dtype, found.device) == (Outcome.REGRESSED, ALL, "cpu")
     assert found.sentence.startswith("1.05 times the baseline's time a step, 1.05 to 1.05 (100 cells;")
-    even = together(judge(baseline, {"cpu": baseline}))
+    even = together(judge_times(baseline, {"cpu": baseline}))
     assert even is not None
     assert even.outcome is Outcome.PASS
 
@@ -256,12 +256,12 @@ def test_a_slowdown_too_small_for_a_cell_shows_in_all_of_them(cells: Run) -> Non
 def test_too_few_cells_together_are_not_told(cells: Run, number: int, told: bool) -> None:
     """Ten on one side are chance at a sixth of a hundredth; the cells have their own verdicts."""
     run = cells([1.0] * number)
-    assert (together(judge(run, {"cpu": run})) is not None) is told
+    assert (together(judge_times(run, {"cpu": run})) is not None) is told
 
 
 def test_what_disturbed_one_cell_counts_once(cells: Run) -> None:
     """Cells are what is counted, not their seeds: a third of them twice as slow is no slowdown of all."""
-    found = together(judge(cells([2.0] * 10 + [1.0] * 20), {"cpu": cells([1.0] * 30)}))
+    found = together(judge_times(cells([2.0] * 10 + [1.0] * 20), {"cpu": cells([1.0] * 30)}))
     assert found is not None
     assert found.outcome is Outcome.PASS
 
@@ -269,23 +269,23 @@ def test_what_disturbed_one_cell_counts_once(cells: Run) -> None:
 def test_cells_that_are_timed_again_are_judged_by_it(cells: Run) -> None:
     """Each by its own second time; all together only if every one has one."""
     slow, even = cells([1.5] * 12), cells([1.0] * 12)
-    again = judge(replace(slow, again=even.trials), {"cpu": even})
-    assert {v.outcome for v in again if v.aspect is Aspect.TIME} == {Outcome.PASS}
-    some = judge(replace(slow, again=cells([1.0]).trials), {"cpu": even})
+    again = judge_times(replace(slow, again=even.trials), {"cpu": even})
+    assert {v.outcome for v in again} == {Outcome.PASS}
+    some = judge_times(replace(slow, again=cells([1.0]).trials), {"cpu": even})
     found = together(some)
     assert found is not None
     assert found.outcome is Outcome.REGRESSED
-    assert [v.outcome for v in some if v.aspect is Aspect.TIME][:2] == [Outcome.PASS, Outcome.REGRESSED]
+    assert [v.outcome for v in some][:2] == [Outcome.PASS, Outcome.REGRESSED]
 
 
 def test_a_slowdown_in_accepted_steps_is_seen(cells: Run) -> None:
     """Each step is too small to be called one; from the first accepted baseline on it is large."""
     crept = cells([1.01] * 100, first=[0.95] * 100)
-    found = together(judge(cells([1.02] * 100), {"cpu": crept}))
+    found = together(judge_times(cells([1.02] * 100), {"cpu": crept}))
     assert found is not None
     assert found.outcome is Outcome.REGRESSED
     assert "; but since it was first accepted: 1.07 times the baseline's time a step" in found.sentence
-    level = together(judge(cells([1.02] * 100), {"cpu": cells([1.01] * 100, first=[1.01] * 100)}))
+    level = together(judge_times(cells([1.02] * 100), {"cpu": cells([1.01] * 100, first=[1.01] * 100)}))
     assert level is not None
     assert level.outcome is Outcome.PASS
 
@@ -293,7 +293,7 @@ def test_a_slowdown_in_accepted_steps_is_seen(cells: Run) -> None:
 def test_times_of_another_machine_are_not_compared(cells: Run, machine: Machine) -> None:
     """Not even a hundredfold difference, of a cell or of all; the sentence says what differs."""
     elsewhere = replace(cells([100.0] * 3), machine=replace(machine, cores=4))
-    found = [v for v in judge(elsewhere, {"cpu": cells([1.0] * 3)}) if v.aspect is Aspect.TIME]
+    found = judge_times(elsewhere, {"cpu": cells([1.0] * 3)})
     assert {(v.outcome, v.sentence, v.code) for v in found} == {
         (Outcome.INCOMPARABLE, "times of another machine: cores 4 (baseline: 2)", 0)
     }
