@@ -1,17 +1,18 @@
-"""A small run with odd texts, a divergence and an error in it, and what it leaves if nothing interrupts it."""
+"""Runs to be recorded: one with odd texts, a divergence and an error in it, and small ones to be accepted."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from suite.machine import Machine
 from suite.picture import TRAINED
-from suite.records import Recorder
-from suite.trial import Manifest, Status, Trial
+from suite.records import Recorder, in_memory
+from suite.trial import Manifest, RunRecord, Status, Trial
 from tests.records.recorded import SEEDS, content, put
 
 
@@ -57,3 +58,21 @@ def undisturbed(
 def complete(tmp_path: Path, undisturbed: dict[str, bytes]) -> Path:
     """Return a folder with a complete run, to be damaged."""
     return put(tmp_path / "run", undisturbed)
+
+
+@pytest.fixture(scope="module")
+def run_over(
+    trial_of: Callable[..., Trial], manifest_of: Callable[..., Manifest], machine: Machine
+) -> Callable[..., RunRecord]:
+    """Make a run of two seeds of each cell, given as case, device and dtype, on the devices that they name."""
+
+    def make(*cells: tuple[str, str, str], run: str = "a-run", observed: bool = True, **given: object) -> RunRecord:
+        trials = [
+            trial_of(seed, case=case, device=device, dtype=dtype, **({} if observed else {"observations": ()}))
+            for case, device, dtype in cells
+            for seed in range(2)
+        ]
+        devices = {device: machine.devices[device] for _, device, _ in cells}
+        return in_memory(manifest_of(trials, run=run, **given), replace(machine, devices=devices), trials)
+
+    return make

@@ -3,53 +3,21 @@
 from __future__ import annotations
 
 import getpass
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-import suite.records.baseline as baseline_module
 from suite.errors import SuiteError
 from suite.machine import Machine
 from suite.plan import Skip
 from suite.records import Recorder, accept, find_baselines, in_memory, read_run
 from suite.records.lock import LOCK_FILE
 from suite.trial import Acceptance, Manifest, RunRecord, Status, Trial, device_type
-
-REASON = "torch 2.13 sums in another order"
-
-
-@pytest.fixture(scope="module")
-def run_of(
-    trial_of: Callable[..., Trial], manifest_of: Callable[..., Manifest], machine: Machine
-) -> Callable[..., RunRecord]:
-    """Make a run of two seeds of each cell, given as case, device and dtype, on the devices that they name."""
-
-    def make(*cells: tuple[str, str, str], run: str = "a-run", observed: bool = True, **given: object) -> RunRecord:
-        trials = [
-            trial_of(seed, case=case, device=device, dtype=dtype, **({} if observed else {"observations": ()}))
-            for case, device, dtype in cells
-            for seed in range(2)
-        ]
-        devices = {device: machine.devices[device] for _, device, _ in cells}
-        return in_memory(manifest_of(trials, run=run, **given), replace(machine, devices=devices), trials)
-
-    return make
-
-
-CPU, HALF, CARD = ("neuron", "cpu", "float64"), ("neuron", "cpu", "float16"), ("neuron", "cuda:0", "float64")
-
-
-def names(folder: Path) -> list[str]:
-    """Return what lies in a folder, hidden or not."""
-    return sorted(place.name for place in folder.iterdir())
+from tests.records.accepted import CARD, CPU, HALF, REASON, names
 
 
 def refused(run: RunRecord, folder: Path, *, reason: str = REASON) -> tuple[str, ...]:
@@ -66,12 +34,12 @@ def test_the_type_of_a_device_is_its_name_without_a_number() -> None:
     assert [device_type(device) for device in ("cpu", "cuda", "cuda:0", "cuda:12")] == ["cpu", "cuda", "cuda", "cuda"]
 
 
-def test_accepting_says_who_when_why_and_what_it_replaced(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+def test_accepting_says_who_when_why_and_what_it_replaced(tmp_path: Path, run_over: Callable[..., RunRecord]) -> None:
     """The second names the first; the first replaced nothing."""
     before = datetime.now(UTC).replace(microsecond=0)
-    accept(run_of(CPU, run="first"), tmp_path, reason=f"  {REASON}\n", who="Ada")
+    accept(run_over(CPU, run="first"), tmp_path, reason=f"  {REASON}\n", who="Ada")
     first = find_baselines(tmp_path)["cpu"].manifest
-    accept(run_of(CPU, run="second"), tmp_path, reason="another", who="Emmy")
+    accept(run_over(CPU, run="second"), tmp_path, reason="another", who="Emmy")
     second = find_baselines(tmp_path)["cpu"].manifest
     assert first.accepted is not None
     assert second.accepted is not None
@@ -82,11 +50,11 @@ def test_accepting_says_who_when_why_and_what_it_replaced(tmp_path: Path, run_of
 
 
 def test_who_accepts_is_who_is_logged_in_unless_said_otherwise(
-    tmp_path: Path, run_of: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, run_over: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The login name stands in the baseline."""
     monkeypatch.setattr(getpass, "getuser", lambda: "ada")
-    accept(run_of(CPU), tmp_path, reason=REASON)
+    accept(run_over(CPU), tmp_path, reason=REASON)
     accepted = find_baselines(tmp_path)["cpu"].manifest.accepted
     assert accepted is not None
     assert accepted.who == "ada"
@@ -94,7 +62,7 @@ def test_who_accepts_is_who_is_logged_in_unless_said_otherwise(
 
 @pytest.mark.parametrize("error", [KeyError("getpwuid(): uid not found: 1234"), OSError("No username set")])
 def test_someone_without_a_name_is_asked_for_one(
-    tmp_path: Path, run_of: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch, error: Exception
+    tmp_path: Path, run_over: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """In a container the user may have a number alone; that is one line and its remedy."""
 
@@ -103,26 +71,28 @@ def test_someone_without_a_name_is_asked_for_one(
 
     monkeypatch.setattr(getpass, "getuser", nobody)
     told = "your login name is not known here; say who accepts the run with --who"
-    assert refused(run_of(CPU), tmp_path) == (told,)
-    assert accept(run_of(CPU), tmp_path, reason=REASON, who="Ada") == [tmp_path / "cpu"]
+    assert refused(run_over(CPU), tmp_path) == (told,)
+    assert accept(run_over(CPU), tmp_path, reason=REASON, who="Ada") == [tmp_path / "cpu"]
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "\n\t"])
-def test_a_run_is_not_accepted_without_a_reason(tmp_path: Path, run_of: Callable[..., RunRecord], reason: str) -> None:
+def test_a_run_is_not_accepted_without_a_reason(
+    tmp_path: Path, run_over: Callable[..., RunRecord], reason: str
+) -> None:
     """Blank is empty."""
     told = "--reason is empty; say why this run is to be trusted from now on"
-    assert refused(run_of(CPU), tmp_path, reason=reason) == (told,)
+    assert refused(run_over(CPU), tmp_path, reason=reason) == (told,)
 
 
-def test_an_interrupted_run_is_not_accepted(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+def test_an_interrupted_run_is_not_accepted(tmp_path: Path, run_over: Callable[..., RunRecord]) -> None:
     """Half a run is no baseline; the line says how to complete it."""
     told = "run a-run was interrupted; complete it with --resume before it is accepted"
-    assert refused(run_of(CPU, complete=False), tmp_path) == (told,)
+    assert refused(run_over(CPU, complete=False), tmp_path) == (told,)
 
 
-def test_a_run_is_split_by_type_of_device(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+def test_a_run_is_split_by_type_of_device(tmp_path: Path, run_over: Callable[..., RunRecord]) -> None:
     """Each part holds its own cells, devices and rows and no others', and no skipped device."""
-    run = run_of(CPU, CARD, HALF, skipped=(Skip(device="mps", reason="not here"),))
+    run = run_over(CPU, CARD, HALF, skipped=(Skip(device="mps", reason="not here"),))
     assert accept(run, tmp_path, reason=REASON, who="Ada") == [tmp_path / "cpu", tmp_path / "cuda"]
     found = find_baselines(tmp_path)
     assert list(found) == ["cpu", "cuda"]
@@ -138,159 +108,50 @@ def test_a_run_is_split_by_type_of_device(tmp_path: Path, run_of: Callable[..., 
         assert part.manifest.skipped == ()
 
 
-def test_a_run_that_looked_at_nothing_can_be_accepted(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+def test_a_run_that_looked_at_nothing_can_be_accepted(tmp_path: Path, run_over: Callable[..., RunRecord]) -> None:
     """A table without a row keeps its columns."""
-    run = run_of(CPU, CARD, observed=False)
+    run = run_over(CPU, CARD, observed=False)
     accept(run, tmp_path, reason=REASON, who="Ada")
     pd.testing.assert_frame_equal(find_baselines(tmp_path)["cuda"].observations, run.observations)
 
 
 def test_a_type_of_device_that_the_run_did_not_train_on_keeps_its_baseline(
-    tmp_path: Path, run_of: Callable[..., RunRecord]
+    tmp_path: Path, run_over: Callable[..., RunRecord]
 ) -> None:
     """Accepting a run of the processor says nothing about the card."""
-    accept(run_of(CPU, CARD, run="both"), tmp_path, reason=REASON, who="Ada")
-    accept(run_of(CPU, run="processor"), tmp_path, reason=REASON, who="Ada")
+    accept(run_over(CPU, CARD, run="both"), tmp_path, reason=REASON, who="Ada")
+    accept(run_over(CPU, run="processor"), tmp_path, reason=REASON, who="Ada")
     runs = {kind: baseline.manifest.run for kind, baseline in find_baselines(tmp_path).items()}
     assert runs == {"cpu": "processor", "cuda": "both"}
 
 
 def test_no_cell_of_the_baseline_is_lost_unless_that_is_allowed(
-    tmp_path: Path, run_of: Callable[..., RunRecord]
+    tmp_path: Path, run_over: Callable[..., RunRecord]
 ) -> None:
     """Every cell that would be lost is named; --drop lets them go."""
     other = ("other", "cpu", "float64")
-    accept(run_of(CPU, HALF, other, run="all"), tmp_path, reason=REASON, who="Ada")
+    accept(run_over(CPU, HALF, other, run="all"), tmp_path, reason=REASON, who="Ada")
     told = "of the present baseline is not in this run and would be lost; run all of it, or allow it with --drop"
-    assert refused(run_of(HALF), tmp_path) == (f"neuron[cpu-float64] {told}", f"other[cpu-float64] {told}")
-    accept(run_of(HALF), tmp_path, reason=REASON, who="Ada", drop=True)
+    assert refused(run_over(HALF), tmp_path) == (f"neuron[cpu-float64] {told}", f"other[cpu-float64] {told}")
+    accept(run_over(HALF), tmp_path, reason=REASON, who="Ada", drop=True)
     assert [cell.dtype for cell in find_baselines(tmp_path)["cpu"].manifest.cells] == ["float16"]
 
 
-def test_more_cells_than_before_are_no_loss(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+def test_more_cells_than_before_are_no_loss(tmp_path: Path, run_over: Callable[..., RunRecord]) -> None:
     """A baseline grows without being asked."""
-    accept(run_of(CPU), tmp_path, reason=REASON, who="Ada")
-    accept(run_of(CPU, HALF), tmp_path, reason=REASON, who="Ada")
+    accept(run_over(CPU), tmp_path, reason=REASON, who="Ada")
+    accept(run_over(CPU, HALF), tmp_path, reason=REASON, who="Ada")
     assert len(find_baselines(tmp_path)["cpu"].manifest.cells) == 2
 
 
-def test_nothing_is_left_beside_the_baselines(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+def test_nothing_is_left_beside_the_baselines(tmp_path: Path, run_over: Callable[..., RunRecord]) -> None:
     """The folder holds the baselines and a free lock alone, each baseline with the files of a run."""
     for _ in range(2):
-        accept(run_of(CPU), tmp_path / "baselines", reason=REASON, who="Ada")
+        accept(run_over(CPU), tmp_path / "baselines", reason=REASON, who="Ada")
     assert names(tmp_path / "baselines") == [LOCK_FILE, "cpu"]
     tables = ["curves.csv", "first.csv", "graphs.csv", "observations.csv", "probes.csv", "trials.csv"]
     files = sorted([*tables, "machine.json", "run.json"])
     assert names(tmp_path / "baselines" / "cpu") == files
-
-
-@pytest.mark.parametrize("before", ["", "old"])
-def test_a_baseline_is_found_wherever_accepting_was_killed(
-    tmp_path: Path, run_of: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch, before: str
-) -> None:
-    """After every single step on the disk there is the old one or the new one; accepting again mends the folder."""
-    seen = []
-    for steps in range(100):
-        folder = tmp_path / str(steps)
-        if before:
-            accept(run_of(CPU, run=before), folder, reason=REASON, who="Ada")
-        if not killed_after(steps, monkeypatch, partial(accept_as, "new", run_of, folder)):
-            break
-        seen.append(found_in(folder))
-        accept_as("again", run_of, folder)
-        assert found_in(folder) == ("again", seen[-1][0])
-        assert names(folder) == [LOCK_FILE, "cpu"]
-    runs = [run for run, _ in seen]
-    assert set(runs) == {before, "new"}
-    assert runs == sorted(runs, key=[before, "new"].index)
-
-
-def accept_as(run: str, run_of: Callable[..., RunRecord], folder: Path) -> None:
-    """Accept a run of that name."""
-    accept(run_of(CPU, run=run), folder, reason=REASON, who="Ada")
-
-
-def found_in(folder: Path) -> tuple[str, str]:
-    """Return the run that is the baseline, and the one that it replaced; empty if there is none."""
-    for baseline in find_baselines(folder).values():
-        assert baseline.manifest.accepted is not None
-        return baseline.manifest.run, baseline.manifest.accepted.replaced
-    return "", ""
-
-
-def killed_after(steps: int, monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> bool:
-    """Act, but be killed before the next step on the disk after so many; tell whether that came before the end."""
-    done: list[str] = []
-
-    def counted(step: Callable[..., object]) -> Callable[..., object]:
-        def take(*args: object, **given: object) -> object:
-            if len(done) == steps:
-                raise KeyboardInterrupt
-            done.append(step.__name__)
-            return step(*args, **given)
-
-        return take
-
-    with monkeypatch.context() as patched:
-        for name in ("mkdir", "write_text", "replace", "rename", "unlink"):
-            patched.setattr(Path, name, counted(getattr(Path, name)))
-        patched.setattr(shutil, "rmtree", counted(shutil.rmtree))
-        try:
-            act()
-        except KeyboardInterrupt:
-            return True
-    return False
-
-
-@pytest.mark.parametrize("make", ["link", "dangling", "file"])
-def test_what_stood_in_a_baselines_place_is_replaced(
-    tmp_path: Path, run_of: Callable[..., RunRecord], make: str
-) -> None:
-    """Of a link, not what it leads to; nothing of it is left that would stop the next one, or be found again."""
-    folder, elsewhere = tmp_path / "baselines", tmp_path / "elsewhere"
-    accept_as("old", run_of, elsewhere)
-    folder.mkdir()
-    if make == "file":
-        (folder / "cpu").touch()
-    else:
-        (folder / "cpu").symlink_to(elsewhere / ("cpu" if make == "link" else "nowhere"))
-    for run in ("new", "newer"):
-        accept_as(run, run_of, folder)
-        assert names(folder) == [LOCK_FILE, "cpu"]
-    assert found_in(elsewhere) == ("old", "")
-    assert found_in(folder) == ("newer", "new")
-    assert not (folder / "cpu").is_symlink()
-
-
-@pytest.mark.parametrize("left", [".cpu.old", ".cpu.new"])
-def test_what_cannot_be_taken_away_is_named(
-    tmp_path: Path, run_of: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch, left: str
-) -> None:
-    """The baseline stays, and the line says what stands in the way."""
-    accept_as("old", run_of, tmp_path)
-    (tmp_path / left).mkdir()
-
-    def refuse(place: Path) -> None:
-        raise PermissionError(13, "Permission denied", str(place))
-
-    monkeypatch.setattr(shutil, "rmtree", refuse)
-    with pytest.raises(SuiteError) as caught:
-        accept_as("new", run_of, tmp_path)
-    assert caught.value.faults == (f"{tmp_path}/{left}: cannot be written: Permission denied",)
-    assert found_in(tmp_path) == ("old", "")
-
-
-def test_an_old_baseline_that_cannot_be_taken_away_is_no_fault_of_the_new_one(
-    tmp_path: Path, run_of: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The new one is accepted; whoever accepts next is told, or finds it gone."""
-    accept_as("old", run_of, tmp_path)
-    with monkeypatch.context() as patched:
-        patched.setattr(shutil, "rmtree", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
-        accept_as("new", run_of, tmp_path)
-    assert found_in(tmp_path) == ("new", "old")
-    accept_as("newer", run_of, tmp_path)
-    assert names(tmp_path) == [LOCK_FILE, "cpu"]
 
 
 def test_a_run_folder_serves_as_the_baseline_of_all_its_devices(
@@ -309,7 +170,7 @@ def test_a_run_folder_serves_as_the_baseline_of_all_its_devices(
 
 def test_a_run_folder_is_no_place_for_baselines(
     tmp_path: Path,
-    run_of: Callable[..., RunRecord],
+    run_over: Callable[..., RunRecord],
     trial_of: Callable[..., Trial],
     manifest_of: Callable[..., Manifest],
     machine: Machine,
@@ -317,7 +178,7 @@ def test_a_run_folder_is_no_place_for_baselines(
     """What was accepted into it would never be found again."""
     Recorder(tmp_path / "run", manifest_of([trial_of()]), machine)
     told = f"{tmp_path}/run: is a run's own folder; give a folder of baselines as --baseline"
-    assert refused(run_of(CPU), tmp_path / "run") == (told,)
+    assert refused(run_over(CPU), tmp_path / "run") == (told,)
 
 
 @pytest.mark.parametrize("make", [Path.exists, Path.mkdir, Path.touch], ids=["missing", "empty", "a file"])
@@ -327,34 +188,34 @@ def test_where_no_baseline_is_none_is_found(tmp_path: Path, make: Callable[[Path
     assert find_baselines(tmp_path / "baselines") == {}
 
 
-def test_folders_that_hold_no_run_are_passed_over(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+def test_folders_that_hold_no_run_are_passed_over(tmp_path: Path, run_over: Callable[..., RunRecord]) -> None:
     """What else lies beside the baselines is none."""
-    accept(run_of(CPU), tmp_path, reason=REASON, who="Ada")
+    accept(run_over(CPU), tmp_path, reason=REASON, who="Ada")
     (tmp_path / "notes").mkdir()
     (tmp_path / ".git").mkdir()
     (tmp_path / "README").touch()
     assert list(find_baselines(tmp_path)) == ["cpu"]
 
 
-def test_a_damaged_baseline_is_refused_by_its_file(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+def test_a_damaged_baseline_is_refused_by_its_file(tmp_path: Path, run_over: Callable[..., RunRecord]) -> None:
     """It is neither passed over nor replaced."""
-    accept(run_of(CPU), tmp_path, reason=REASON, who="Ada")
+    accept(run_over(CPU), tmp_path, reason=REASON, who="Ada")
     (tmp_path / "cpu" / "curves.csv").write_bytes(b"")
     told = (f"{tmp_path}/cpu/curves.csv: is empty; a header was expected",)
     with pytest.raises(SuiteError) as caught:
         find_baselines(tmp_path)
     assert caught.value.faults == told
     mend = f"{tmp_path}: replace what cannot be read with --drop"
-    assert refused(run_of(CPU), tmp_path) == (*told, mend)
+    assert refused(run_over(CPU), tmp_path) == (*told, mend)
 
 
-def test_a_damaged_baseline_is_dropped_alone(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+def test_a_damaged_baseline_is_dropped_alone(tmp_path: Path, run_over: Callable[..., RunRecord]) -> None:
     """Those of other kinds of device keep what they know, and stand in no one's way."""
-    accept(timed(run_of(CPU, CARD, run="both"), 1.0), tmp_path, reason=REASON, who="Ada")
+    accept(timed(run_over(CPU, CARD, run="both"), 1.0), tmp_path, reason=REASON, who="Ada")
     damaged = tmp_path / "cuda" / "curves.csv"
     damaged.write_bytes(b"")
-    accept(timed(run_of(CPU, run="alone"), 2.0), tmp_path, reason=REASON, who="Ada")
-    accept(timed(run_of(CPU, CARD, run="newer"), 3.0), tmp_path, reason=REASON, who="Ada", drop=True)
+    accept(timed(run_over(CPU, run="alone"), 2.0), tmp_path, reason=REASON, who="Ada")
+    accept(timed(run_over(CPU, CARD, run="newer"), 3.0), tmp_path, reason=REASON, who="Ada", drop=True)
     found = find_baselines(tmp_path)
     accepted = {kind: run.manifest.accepted for kind, run in found.items()}
     assert {kind: note.replaced for kind, note in accepted.items() if note} == {"cpu": "alone", "cuda": ""}
@@ -370,20 +231,20 @@ def below_a_file(folder: Path) -> Path:
     return folder / "file" / "baselines"
 
 
-def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, run_over: Callable[..., RunRecord]) -> None:
     """The folder is named, with the system's reason."""
     place = below_a_file(tmp_path)
-    assert refused(run_of(CPU), place) == (f"{place}: cannot be written: Not a directory",)
+    assert refused(run_over(CPU), place) == (f"{place}: cannot be written: Not a directory",)
 
 
-def test_a_place_that_cannot_be_read_is_one_line(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+def test_a_place_that_cannot_be_read_is_one_line(tmp_path: Path, run_over: Callable[..., RunRecord]) -> None:
     """The folder is named, with the system's reason, by finding as by accepting."""
     place = tmp_path / ("x" * 300)
     told = (f"{place}: cannot be read: File name too long",)
     with pytest.raises(SuiteError) as caught:
         find_baselines(place)
     assert caught.value.faults == told
-    assert refused(run_of(CPU), place) == told
+    assert refused(run_over(CPU), place) == told
 
 
 def timed(run: RunRecord, seconds: float) -> RunRecord:
@@ -397,22 +258,22 @@ def first_seconds(folder: Path) -> dict[str, float]:
     return dict(zip(rows["dtype"].astype(str), rows["train_seconds"], strict=True))
 
 
-def test_a_baseline_keeps_what_was_timed_first(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+def test_a_baseline_keeps_what_was_timed_first(tmp_path: Path, run_over: Callable[..., RunRecord]) -> None:
     """However often another is accepted; a cell that is new is timed first then, and one that went is forgotten."""
     for seconds, cells in ((1.0, [CPU]), (2.0, [CPU, HALF]), (3.0, [CPU, HALF])):
-        accept(timed(run_of(*cells), seconds), tmp_path, reason=REASON, who="Ada")
+        accept(timed(run_over(*cells), seconds), tmp_path, reason=REASON, who="Ada")
     assert first_seconds(tmp_path) == {"float64": 1.0, "float16": 2.0}
-    accept(timed(run_of(HALF), 4.0), tmp_path, reason=REASON, who="Ada", drop=True)
+    accept(timed(run_over(HALF), 4.0), tmp_path, reason=REASON, who="Ada", drop=True)
     assert first_seconds(tmp_path) == {"float16": 2.0}
 
 
 @pytest.mark.parametrize("changed", ["case", "machine"])
 def test_what_computes_something_else_is_timed_anew(
-    tmp_path: Path, run_of: Callable[..., RunRecord], machine: Machine, changed: str
+    tmp_path: Path, run_over: Callable[..., RunRecord], machine: Machine, changed: str
 ) -> None:
     """Another version of a case, or another machine, has no time in common with the first."""
-    accept(timed(run_of(CPU), 1.0), tmp_path, reason=REASON, who="Ada")
-    run = timed(run_of(CPU), 2.0)
+    accept(timed(run_over(CPU), 1.0), tmp_path, reason=REASON, who="Ada")
+    run = timed(run_over(CPU), 2.0)
     if changed == "machine":
         run = replace(run, machine=replace(run.machine, python="CPython 9"))
     else:
@@ -421,93 +282,13 @@ def test_what_computes_something_else_is_timed_anew(
     assert first_seconds(tmp_path) == {"float64": 2.0}
 
 
-def test_what_was_not_timed_alone_is_no_first(tmp_path: Path, run_of: Callable[..., RunRecord]) -> None:
+def test_what_was_not_timed_alone_is_no_first(tmp_path: Path, run_over: Callable[..., RunRecord]) -> None:
     """Seeds that were trained in company, or together, have no time of their own."""
-    run = run_of(CPU)
+    run = run_over(CPU)
     untimed = run.trials.assign(yardstick_seconds=float("nan"))
     accept(replace(run, trials=untimed), tmp_path, reason=REASON, who="Ada")
     assert not first_seconds(tmp_path)
     assert not len(run.first)
-
-
-def replaced_while_read(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, replace_it: Callable[[], None], times: int
-) -> list[int]:
-    """Let the baseline be replaced in the middle of reading it, so many times; return a place for each reading."""
-    readings: list[int] = []
-    read = read_run
-
-    def disturbed(place: Path) -> RunRecord:
-        readings.append(len(readings))
-        found: RunRecord = read(place)
-        if len(readings) <= times:
-            with monkeypatch.context() as calm:
-                calm.setattr(baseline_module, "read_run", read)
-                replace_it()
-        return found
-
-    monkeypatch.setattr(baseline_module, "read_run", disturbed)
-    return readings
-
-
-def test_a_baseline_that_is_replaced_while_it_is_read_is_read_again(
-    tmp_path: Path, run_of: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever compares while another accepts sees the old one or the new one, all of it."""
-    accept_as("old", run_of, tmp_path)
-    readings = replaced_while_read(tmp_path, monkeypatch, partial(accept_as, "new", run_of, tmp_path), 2)
-    assert found_in(tmp_path) == ("new", "new")
-    assert len(readings) == 3
-
-
-def test_what_is_missing_while_a_baseline_is_replaced_is_no_fault(
-    tmp_path: Path, run_of: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file that went away with the old baseline is looked for in the new one; otherwise it is missing."""
-    accept_as("old", run_of, tmp_path)
-    read, faults = read_run, iter([SuiteError("gone")])
-
-    def gone_once(place: Path) -> RunRecord:
-        for fault in faults:
-            accept_as("new", run_of, tmp_path)
-            raise fault
-        return read(place)
-
-    monkeypatch.setattr(baseline_module, "_present", lambda *_, **__: {})
-    monkeypatch.setattr(baseline_module, "read_run", gone_once)
-    assert found_in(tmp_path)[0] == "new"
-    monkeypatch.setattr(baseline_module, "read_run", lambda _: (_ for _ in ()).throw(SuiteError("gone")))
-    with pytest.raises(SuiteError, match="gone"):
-        find_baselines(tmp_path)
-
-
-def test_baselines_that_are_replaced_without_end_are_given_up(
-    tmp_path: Path, run_of: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Reading does not go on for ever."""
-    accept_as("old", run_of, tmp_path)
-    monkeypatch.setattr(baseline_module, "PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr(baseline_module, "_glance", lambda _: None)
-    with pytest.raises(SuiteError) as caught:
-        find_baselines(tmp_path)
-    assert caught.value.faults == (f"{tmp_path}: is replaced again and again; try again once that has ended",)
-
-
-def test_one_who_waits_too_long_to_accept_is_told_who_accepts(
-    tmp_path: Path, run_of: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Acceptances wait for each other, but not for ever; the old baseline stays."""
-    accept_as("old", run_of, tmp_path)
-    monkeypatch.setattr(baseline_module, "PATIENCE_SECONDS", 0.05)
-    code = "import sys, time; from pathlib import Path; from suite.records.lock import only_writer\n"
-    code += "with only_writer(Path(sys.argv[1]), patience=0.0): print(flush=True); sys.stdin.read()"
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], **pipes) as holder:  # type: ignore[call-overload]
-        holder.stdout.readline()
-        with pytest.raises(SuiteError, match=rf"process {holder.pid} of .* is writing there; wait until it has ended"):
-            accept_as("new", run_of, tmp_path)
-        holder.stdin.close()
-    assert found_in(tmp_path) == ("old", "")
 
 
 def test_a_run_in_which_seeds_failed_is_no_baseline(
