@@ -28,6 +28,17 @@ def root(losses: Array) -> Array:
     return roots
 
 
+def scale(losses: Array) -> Array:
+    """Return the unit in which losses are compared, the root of a seed's first: ``(seeds, points)`` to ``(seeds, 1)``.
+
+    The first that is neither 0 nor infinite, since nothing can be measured in those; 0, where none is.
+    """
+    sizes = np.abs(root(losses))
+    usable = np.isfinite(sizes) & (sizes > 0.0)
+    first = np.take_along_axis(sizes, usable.argmax(axis=1)[:, None], axis=1)
+    return np.where(usable.any(axis=1, keepdims=True), first, 0.0)
+
+
 @dataclass(frozen=True)
 class Probe:
     """Inputs to show to the network, before the first step or after the last."""

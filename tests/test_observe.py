@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from suite.observe import Array, Observation, Probe, Specimen, Trajectories, belongs, freeze
+from suite.observe import Array, Observation, Probe, Specimen, Trajectories, belongs, freeze, scale
 
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=3, max_side=12)
 NAMES = st.sampled_from(["w", "layer.weight", "output at [1.0]", "final loss"])
@@ -123,3 +124,18 @@ def test_two_observations_look_at_different_things_if_any_part_differs(other: Ob
     """Another name held, other code, another probe or another fact is another look."""
     assert not observation(looks_at("w")).looks_as(other)
     assert not other.looks_as(observation(looks_at("w")))
+
+
+@pytest.mark.parametrize(
+    ("losses", "unit"),
+    [
+        ([4.0, 9.0], 2.0),
+        ([0.0, 9.0], 3.0),
+        ([math.inf, 9.0], 3.0),
+        ([math.nan, 0.0, -9.0], 3.0),
+        ([0.0, math.inf], 0.0),
+    ],
+)
+def test_the_unit_of_losses_is_the_first_that_measures_anything(losses: list[float], unit: float) -> None:
+    """In units of 0 everything is infinitely far, and of infinity nothing is."""
+    assert scale(np.array([losses, losses])).tolist() == [[unit], [unit]]

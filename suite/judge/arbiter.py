@@ -65,7 +65,7 @@ class Arbiter:
     def opinion(self, pairs: Pairs, seeds: Flags, alpha: float) -> Opinion | None:
         """Compare the flagged seeds with their float64; seeds that all went one way count once.
 
-        None where nothing can be said: the two float64 differ by as much themselves.
+        None where nothing can be said: of most of them, the two float64 differ by as much themselves.
         """
         exact = Pairs(self.ours, self.baseline)
         if not np.array_equal(exact.seeds, pairs.seeds) or not np.array_equal(exact.steps, pairs.steps):
@@ -73,8 +73,10 @@ class Arbiter:
         sides = (_apart(*curves)[seeds] for curves in zip(pairs.curves, exact.curves, strict=True))
         apart = np.unique(np.column_stack([*sides, _apart(*exact.curves)[seeds]]), axis=0)
         ours, theirs, moved = apart[apart[:, 0] != apart[:, 1]].T
-        if not len(ours) or (moved >= np.maximum(ours, theirs)).any():
+        clear = moved < np.maximum(ours, theirs)
+        if 2 * clear.sum() <= len(clear):
             return None
+        ours, theirs = ours[clear], theirs[clear]
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = float(np.median(ours) / np.median(theirs))
         nearer = int((ours < theirs).sum())

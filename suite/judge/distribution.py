@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from suite.judge.pairs import Pairs
-from suite.judge.statistics import rank_test, rates_differ, samples_needed
+from suite.judge.statistics import NUMBERS, coincidences_allowed, rank_test, rates_differ, samples_needed
 from suite.judge.verdict import Judgement, Outcome, Stage
+from suite.observe import Array
 from suite.trial import Status
 
 DIVERGED = "diverged"
@@ -26,7 +27,7 @@ class Rate:
 
 def judge_samples(pairs: Pairs, *, same_machine: bool, differs: str, alpha: float) -> Judgement:
     """Judge two samples that started elsewhere, as a whole at level ``alpha``: starts, final losses, every rate."""
-    ours, theirs = (np.where(np.isfinite(side), side, np.inf) for side in pairs.column("final_loss"))
+    ours, theirs = map(_ranked, pairs.column("final_loss"))
     rates = list(_rates(pairs))
     level = alpha / (2 + len(rates))
     p, larger = rank_test(ours, theirs)
@@ -51,10 +52,26 @@ def judge_samples(pairs: Pairs, *, same_machine: bool, differs: str, alpha: floa
 
 def _begun(pairs: Pairs, alpha: float) -> str:
     """Say how the size of starts differs, which another stream does not change; nothing, if chance may do it."""
-    ours, theirs = pairs.column("start_norm")
+    alike = _alike(pairs, alpha)
+    if alike:
+        return alike
+    ours, theirs = map(_ranked, pairs.column("start_norm"))
     p, _ = rank_test(ours, theirs)
     told = f"starts of median norm {np.median(ours):.4g}, of the baseline's {np.median(theirs):.4g}, p = {p:.2g}"
     return told if p <= alpha else ""
+
+
+def _ranked(values: Array) -> Array:
+    """Return values as they are ranked: what is no number is above all."""
+    return np.where(np.isfinite(values), values, np.inf)
+
+
+def _alike(pairs: Pairs, alpha: float) -> str:
+    """Say how many seeds start as another does, if more do than in the baseline: what draws nothing is no stream."""
+    ours, theirs = (len(starts) - len(np.unique(starts.astype(str))) for starts in pairs.column("init_digest"))
+    allowed = coincidences_allowed(len(pairs.seeds), NUMBERS, alpha)
+    told = f"{ours} of {len(pairs.seeds)} seeds start as another one does, of the baseline's {theirs}"
+    return told if ours > theirs + allowed else ""
 
 
 def _rates(pairs: Pairs) -> Iterator[Rate]:

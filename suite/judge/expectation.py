@@ -10,6 +10,7 @@ import pandas as pd
 from suite.clause import Clause, Interval
 from suite.judge.pairs import by_seed
 from suite.judge.statistics import (
+    NUMBERS,
     coincidences_allowed,
     counts_allowed,
     quantile_of,
@@ -20,9 +21,6 @@ from suite.judge.statistics import (
 from suite.judge.verdict import Aspect, Finding, Outcome, Stage, Verdict
 from suite.observe import Array, belongs
 from suite.trial import DeclaredCase, PlannedCell, Status
-
-NUMBERS = 2**23
-"""How many different numbers a random one in float32 has at least; a start draws one or more of them."""
 
 WORST_FIRST = (Outcome.BROKEN, Outcome.ERROR, Outcome.INCONCLUSIVE, Outcome.PASS)
 
@@ -39,6 +37,10 @@ def judge_cell(
         if clause.within(cell.dtype) is not None
     ]
     outcome, sentence = _summary(findings, trials, cell)
+    unseen = _unseen(trials, table) if findings and outcome is not Outcome.ERROR else 0
+    if unseen:
+        told = f"of {unseen} of {len(trials)} seeds nothing is recorded that was observed"
+        outcome, sentence = min(outcome, Outcome.INCONCLUSIVE, key=WORST_FIRST.index), f"{told}; {sentence}"
     alike = _alike(trials, alpha) if case.drawn else ""
     if alike:
         outcome, sentence = Outcome.ERROR, alike
@@ -53,6 +55,12 @@ def judge_cell(
         sentence=sentence,
         findings=tuple(findings),
     )
+
+
+def _unseen(trials: pd.DataFrame, table: pd.DataFrame) -> int:
+    """Count the seeds that were trained and of which no observation is left."""
+    trained = trials.loc[trials["status"] != str(Status.ERROR), "seed"].to_numpy(np.uint64)
+    return len(np.setdiff1d(trained, table.index.to_numpy(np.uint64)))
 
 
 def _alike(trials: pd.DataFrame, alpha: float) -> str:
@@ -172,11 +180,11 @@ def _judge_quantile(
 ) -> tuple[Outcome, str]:
     """Judge where a quantile of all possible seeds lies, from the seeds seen: at most so many lie below it, or above.
 
-    A value that is no number lies on both sides.
+    Each element has its share of ``alpha``. A value that is no number lies on both sides.
     """
     name, seeds = "median" if quantile == 0.5 else f"{quantile:g}-quantile", len(values)
-    rates = quantile, 1.0 - quantile
-    most = [counts_allowed(seeds, 0.0, rate, alpha)[1] for rate in rates]
+    rates, level = (quantile, 1.0 - quantile), alpha / len(columns)
+    most = [counts_allowed(seeds, 0.0, rate, level)[1] for rate in rates]
     beyond = np.stack([~(values >= np.array(bounds[0])), ~(values <= np.array(bounds[1]))]).sum(axis=1)
     wrong = (beyond > np.array(most)[:, None]).any(axis=0)
     at = int(wrong.argmax())
@@ -186,7 +194,7 @@ def _judge_quantile(
     if wrong.any():
         return Outcome.BROKEN, f"{told}; {told_bounds(bounds, at)} was expected ({sides})"
     needed = [
-        trials_needed(0.0, rate, alpha) for rate, end in zip(rates, bounds, strict=True) if np.isfinite(end).any()
+        trials_needed(0.0, rate, level) for rate, end in zip(rates, bounds, strict=True) if np.isfinite(end).any()
     ]
     if needed and seeds < min(needed):
         return Outcome.INCONCLUSIVE, f"{told}; so few can show nothing, {min(needed)} could"

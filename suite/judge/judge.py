@@ -37,10 +37,11 @@ def judge(run: RunRecord, baselines: Mapping[str, RunRecord]) -> list[Verdict]:
     ours, theirs = _tables(run, baselines)
     beside = list(_beside(run, ours, theirs))
     return [
-        *_expectations(run, ours, alpha=_level(run, Aspect.EXPECTATION)),
+        *_expectations(run, ours, alpha=_level(run, Aspect.EXPECTATION), baselines=baselines.values()),
         *_losses(run, baselines, ours, theirs, beside),
         *_times(run, baselines, beside),
         *_disappeared(run, baselines),
+        *_not_had(run, baselines),
         *_skipped(run),
     ]
 
@@ -98,17 +99,23 @@ def _level(run: RunRecord, aspect: Aspect) -> float:
     return FALSE_ALARMS / len(Aspect) / max(1, tests[aspect])
 
 
-def _expectations(run: RunRecord, ours: Tables, *, alpha: float) -> Iterator[Verdict]:
-    cases = {case.name: case for case in run.manifest.cases}
+def _expectations(
+    run: RunRecord, ours: Tables, *, alpha: float, baselines: Iterable[RunRecord] = ()
+) -> Iterator[Verdict]:
+    cases, drawn = {case.name: case for case in run.manifest.cases}, _drawn([run, *baselines])
     for cell in run.manifest.cells:
         if key_of(cell) in ours:
             rows, case = ours[key_of(cell)], cases[cell.case]
-            if cell.short:
-                case = replace(case, clauses=())
+            case = replace(case, drawn=(case.name, case.version) in drawn, clauses=() if cell.short else case.clauses)
             yield judge_cell(cell, case, rows.trials, rows.observations, alpha=alpha)
         else:
             sentence = f"none of {cell.seeds} seeds trained; complete the run with --resume"
             yield verdict_of(cell, Aspect.EXPECTATION, Judgement(outcome=Outcome.INCONCLUSIVE, sentence=sentence))
+
+
+def _drawn(runs: Iterable[RunRecord]) -> set[tuple[str, str]]:
+    """Return name and version of the cases whose start any run found drawn: a draw that broke looks like none."""
+    return {(case.name, case.version) for run in runs for case in run.manifest.cases if case.drawn}
 
 
 def _side_by_side(cell: PlannedCell, ours: Tables, theirs: Tables) -> Side:
@@ -153,6 +160,18 @@ def _disappeared(run: RunRecord, baselines: Mapping[str, RunRecord]) -> Iterator
             if cell.case not in present:
                 gone = Judgement(outcome=Outcome.MISSING, sentence="the baseline has it, but the case disappeared")
                 yield verdict_of(cell, Aspect.LOSS, gone)
+
+
+def _not_had(run: RunRecord, baselines: Mapping[str, RunRecord]) -> Iterator[Verdict]:
+    """Name the baseline's cells that were asked for here, and could not be trained in their mode."""
+    planned = {key_of(cell) for cell in run.manifest.cells}
+    places = {key[:-1] for key in planned}
+    for baseline in {id(b): b for b in baselines.values()}.values():
+        for cell in baseline.manifest.cells:
+            key = key_of(cell)
+            if cell.mode in run.manifest.modes and key[:-1] in places and key not in planned:
+                gone = f"the baseline has it; it was asked for, and could not be trained in mode {cell.mode} here"
+                yield verdict_of(cell, Aspect.LOSS, Judgement(outcome=Outcome.MISSING, sentence=gone))
 
 
 def _skipped(run: RunRecord) -> Iterator[Verdict]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from suite.judge.arbiter import Arbiter, Flags, Opinion
 from suite.judge.distribution import judge_samples
 from suite.judge.pairs import DIGESTS, Pairs, same_bits
 from suite.judge.stage import excess, find_stage
-from suite.judge.statistics import go_along, trials_needed
+from suite.judge.statistics import NUMBERS, counts_allowed, go_along, trials_needed
 from suite.judge.tolerance import ROUNDING, Tolerance, tolerance_from
 from suite.judge.verdict import Judgement, Outcome, Stage
 from suite.observe import Array
@@ -36,7 +36,13 @@ class Terms:
 
 
 def judge_loss(pairs: Pairs, terms: Terms) -> Judgement:
-    """Judge one cell's losses against its baseline's."""
+    """Judge one cell's losses against its baseline's, and say how many it holds nothing against."""
+    found = _judged(pairs, terms)
+    alone = pairs.alone if len(pairs.seeds) else 0
+    return replace(found, sentence=f"{found.sentence}; seeds that the baseline lacks: {alone}") if alone else found
+
+
+def _judged(pairs: Pairs, terms: Terms) -> Judgement:
     if not len(pairs.seeds):
         return Judgement(outcome=Outcome.INCONCLUSIVE, sentence="no seed was trained on both sides")
     if terms.same_machine and _bits_equal(pairs):
@@ -48,18 +54,35 @@ def judge_loss(pairs: Pairs, terms: Terms) -> Judgement:
     if tolerance is None:
         told = "the baseline holds no probe of this case in this dtype, and so no tolerance; accept a new one"
         return Judgement(outcome=Outcome.INCOMPARABLE, sentence=told)
+    if not tolerance.measured:
+        told = "one unit in the last place takes the baseline's probes from a number to none, so that nothing is known"
+        return Judgement(outcome=Outcome.INCONCLUSIVE, sentence=f"{told} of how far losses may lie apart")
     return _by_tolerance(pairs, tolerance, terms)
 
 
 def _same_stream(pairs: Pairs, alpha: float) -> bool:
-    """Tell whether any seed starts from its own draw, up to rounding, or all from what goes along with it.
+    """Tell whether seeds start from their own draw, up to rounding, or all from what goes along with it.
 
-    Two random streams have nothing to do with each other; one that is scaled, or keeps some parameters, has.
+    Two random streams have nothing to do with each other; one that is scaled, or keeps some parameters, has. Of very
+    many seeds of two streams, some start alike by chance.
     """
     ours, theirs = pairs.column("init_norm")
-    if (np.abs(ours - theirs) <= ROUNDING * np.abs(theirs)).any():
-        return True
-    return go_along(*pairs.column("start_projection")) <= alpha
+    seeds, same = len(pairs.seeds), int(np.equal(*pairs.column("init_digest")).sum())
+    alike = int((np.abs(ours - theirs) <= ROUNDING * np.abs(theirs)).sum())
+    return (
+        same > counts_allowed(seeds, 0.0, 1.0 / NUMBERS, alpha)[1]
+        or 2 * alike > seeds
+        or alike > counts_allowed(seeds, 0.0, _chance(ours, theirs, alike), alpha)[1]
+        or go_along(*pairs.column("start_projection")) <= alpha
+    )
+
+
+def _chance(ours: Array, theirs: Array, alike: int) -> float:
+    """Return Laplace's estimate of how often the norms of two different seeds' starts are alike up to rounding."""
+    ordered, pairs = np.sort(theirs), len(ours) * (len(ours) - 1)
+    near = np.searchsorted(ordered, ours / (1.0 - ROUNDING), side="right")
+    near -= np.searchsorted(ordered, ours / (1.0 + ROUNDING), side="left")
+    return float(min(1.0, (near.sum() - alike + 1) / (pairs + 1)))
 
 
 def _bits_equal(pairs: Pairs) -> bool:
@@ -69,9 +92,12 @@ def _bits_equal(pairs: Pairs) -> bool:
 def _by_tolerance(pairs: Pairs, tolerance: Tolerance, terms: Terms) -> Judgement:
     """Judge every recorded loss, on the way and final, seed by seed."""
     far, allowed = excess(pairs, tolerance), tolerance.strays_among(len(pairs.seeds), terms.alpha)
+    gone = int(np.isposinf(far).any(axis=1).sum()) > tolerance.gone_among(len(pairs.seeds), terms.alpha)
     stage, step = find_stage(pairs, tolerance, terms.dtype, exact=terms.same_machine)
     where = f"left the baseline at stage {stage}" + (f", step {step}" if stage is Stage.LATER else "")
     beyond, seeds = _beyond(np.abs(far)), len(pairs.seeds)
+    if gone:
+        return Judgement(outcome=Outcome.REGRESSED, stage=stage, sentence=f"{_worst(pairs, far)}; {where}")
     if beyond > allowed:
         return _left(pairs, far, allowed, terms, stage, where)
     if beyond and allowed >= seeds:

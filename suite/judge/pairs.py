@@ -78,6 +78,11 @@ class Pairs:
         ours, theirs = (side.trials[side.trials["status"] != str(Status.ERROR)] for side in (self.ours, self.baseline))
         return np.intersect1d(ours["seed"].to_numpy(np.uint64), theirs["seed"].to_numpy(np.uint64), assume_unique=True)
 
+    @property
+    def alone(self) -> int:
+        """Count the seeds that were trained here, and that the baseline does not hold."""
+        return len(np.setdiff1d(self.ours.trials["seed"].to_numpy(), self.baseline.trials["seed"].to_numpy()))
+
     @cached_property
     def _places(self) -> tuple[Column | slice, Column | slice]:
         ours, theirs = (_places_of(self.seeds, side.trials["seed"].to_numpy()) for side in (self.ours, self.baseline))

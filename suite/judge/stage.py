@@ -7,7 +7,7 @@ import numpy as np
 from suite.judge.pairs import Pairs, same_bits
 from suite.judge.tolerance import EPSILON, ROUNDING, Tolerance
 from suite.judge.verdict import Stage
-from suite.observe import Array, root
+from suite.observe import Array, root, scale
 
 
 def find_stage(pairs: Pairs, tolerance: Tolerance, dtype: str, *, exact: bool) -> tuple[Stage, int]:
@@ -50,9 +50,8 @@ def excess(pairs: Pairs, tolerance: Tolerance) -> Array:
     A loss that is finite on one side only counts as infinitely far.
     """
     ours, theirs = pairs.curves
-    first = np.abs(root(theirs[:, :1]))
     with np.errstate(invalid="ignore", divide="ignore"):
-        distance = (root(ours) - root(theirs)) / (tolerance.at(pairs.steps) * first)
+        distance = (root(ours) - root(theirs)) / (tolerance.at(pairs.steps) * scale(theirs))
     distance[ours == theirs] = 0.0
     finite, once = np.isfinite(ours), np.isfinite(theirs)
     distance[~finite & once] = np.inf

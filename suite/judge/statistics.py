@@ -15,6 +15,9 @@ POWER = 0.95
 """Probability with which a test that fails nothing would have caught what its sentence names."""
 
 
+NUMBERS = 2**23
+"""How many different numbers a random one in float32 has at least; a start draws one or more of them."""
+
 COUNTED = 60
 """Values of two samples whose rank sums are counted out; above, normal tails are near enough."""
 

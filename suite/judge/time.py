@@ -98,6 +98,8 @@ class Sample:
     shift: float
     """Logarithm of the yardstick over the baseline's, in the median: how otherwise the machine was."""
     cells: int = 1
+    lacking: str = " alone and undisturbed on both sides"
+    """What no seed was, where there is no ratio."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,13 +149,12 @@ def judge_time(first: Sample, again: Sample | None, *, alpha: float) -> Judgemen
     A slowdown needs evidence and size: the whole interval beyond the threshold. A second sample, if there is one,
     decides where the first shows a difference.
     """
-    if not len(first.ratios):
-        return Judgement(outcome=Outcome.INCOMPARABLE, sentence="no seed was timed alone and undisturbed on both sides")
     found = _judged(first, alpha)
-    if found.outcome not in {Outcome.REGRESSED, Outcome.IMPROVED} or again is None or not len(again.ratios):
+    if found.outcome not in {Outcome.REGRESSED, Outcome.IMPROVED} or again is None:
         return found
     second = _judged(again, alpha)
-    outcome = found.outcome if second.outcome is found.outcome else Outcome.PASS
+    decided = second.outcome in {found.outcome, Outcome.INCONCLUSIVE}
+    outcome = second.outcome if decided else Outcome.PASS
     return Judgement(outcome=outcome, sentence=f"{found.sentence}; timed again: {second.sentence}")
 
 
@@ -169,6 +170,8 @@ def _factor(logarithm: float) -> float:
 
 
 def _judged(sample: Sample, alpha: float) -> Judgement:
+    if not len(sample.ratios):
+        return Judgement(outcome=Outcome.INCONCLUSIVE, sentence=f"no seed was timed{sample.lacking}")
     middle, least = float(np.median(sample.ratios)), threshold(sample.cells, sample.shift)
     low, high, confidence = median_interval(sample.ratios, alpha)
     counted = f"{len(sample.ratios)} {'cells' if sample.cells > 1 else 'seeds'}"
@@ -193,7 +196,18 @@ def sample_of(pairs: Pairs) -> Sample:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios, shifts = np.log(ours) - np.log(mine), np.log(yours) - np.log(theirs)
     timed = np.isfinite(ratios)
-    return Sample(ratios=ratios[timed], shift=float(np.median(shifts[timed])) if timed.any() else 0.0)
+    if not timed.any():
+        return Sample(ratios=ratios[timed], shift=0.0, lacking=_lacking(pairs))
+    return Sample(ratios=ratios[timed], shift=float(np.median(shifts[timed])))
+
+
+def _lacking(pairs: Pairs) -> str:
+    """Say why no seed of a cell has a time beside its baseline's: what waits may have become slower, too."""
+    ours, theirs = (int((side > DISTURBED).sum()) for side in pairs.column("waiting_share"))
+    return (
+        f" alone and undisturbed on both sides: of {len(pairs.seeds)}, {ours} had to wait here, and {theirs} in the "
+        "baseline"
+    )
 
 
 def _in_yardsticks(pairs: Pairs, side: int) -> tuple[Array, Array]:

@@ -54,10 +54,21 @@ class Tolerance:
     update: float
     strays: float
     """Rate of seeds that may go any way."""
+    gone: float = 0.0
+    """Rate of seeds that may go where a loss is no number any more, though the baseline's is one."""
+
+    @property
+    def measured(self) -> bool:
+        """Tell whether it allows anything but everything: where an ulp takes most probes to infinity, it does not."""
+        return bool(np.isfinite(self.losses).all())
 
     def strays_among(self, seeds: int, alpha: float) -> int:
         """Return how many of so many seeds may leave it."""
         return counts_allowed(seeds, 0.0, self.strays, alpha)[1]
+
+    def gone_among(self, seeds: int, alpha: float) -> int:
+        """Return how many of so many seeds may end in what is no number, or pass through it."""
+        return counts_allowed(seeds, 0.0, self.gone, alpha)[1]
 
     def at(self, steps: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Array:
         """Return what is allowed at steps of any shape: the most of what was measured around each."""
@@ -77,14 +88,14 @@ def tolerance_from(probes: pd.DataFrame, dtype: str, *, same_start: bool) -> Tol
         return None
     floor = FLOOR * EPSILON[dtype]
     losses = _by_seed(probes, LOSS)
-    far = np.nan_to_num(losses.to_numpy(), nan=np.inf)
+    far = _unknown_far(losses)
     half = _around(np.maximum(np.median(far, axis=0), floor))
     strays = (far > STRAY * half).any(axis=1)
     calm = ~strays if not strays.all() else strays
+    gone = np.isinf(far).any(axis=1)
     factor = FACTOR[dtype] * (1.0 if same_start else max(1.0, EPSILON[DRAWN] / EPSILON[dtype]))
     gradient, update = (
-        factor * max(floor, float(np.nan_to_num(_by_seed(probes, part).to_numpy()[calm]).max()))
-        for part in (GRADIENT, UPDATE)
+        factor * max(floor, float(_unknown_far(_by_seed(probes, part))[calm].max())) for part in (GRADIENT, UPDATE)
     )
     return Tolerance(
         steps=[int(step) for step in losses.columns],
@@ -92,6 +103,7 @@ def tolerance_from(probes: pd.DataFrame, dtype: str, *, same_start: bool) -> Tol
         gradient=gradient,
         update=update,
         strays=_rate(int(strays.sum()), len(far)) if strays.any() or dtype in SHORT else 0.0,
+        gone=_rate(int(gone.sum()), len(far)) if gone.any() else 0.0,
     )
 
 
@@ -99,6 +111,12 @@ def _by_seed(probes: pd.DataFrame, part: str) -> pd.DataFrame:
     """Return distances with seeds down and steps across."""
     rows = probes[probes["part"] == part]
     return rows.pivot_table(index="seed", columns="step", values="distance", dropna=False, observed=True)
+
+
+def _unknown_far(distances: pd.DataFrame) -> Array:
+    """Return distances, where one that was not recorded is infinite."""
+    far: Array = np.nan_to_num(distances.to_numpy(), nan=np.inf, posinf=np.inf)
+    return far
 
 
 def _around(distances: Array) -> Array:

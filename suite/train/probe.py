@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from suite.observe import Array, root
+from suite.observe import Array, root, scale
 from suite.train.leave import Left, Stacked, flat, numbers
 from suite.trial import GRADIENT, LOSS, UPDATE, Distance
 
@@ -62,9 +62,10 @@ def distances(left: Left, again: Left, steps: int) -> dict[int, tuple[Distance, 
 def _distances(left: Left, again: Left, rows: Sequence[int], steps: int) -> Iterator[tuple[str, int, Array]]:
     yield GRADIENT, 0, _apart(left.gradient, again.gradient, rows)
     yield UPDATE, 0, _apart(left.updated, again.updated, rows)
-    ours, theirs = (root(_losses(side)) for side in (left, again))
+    losses = _losses(left)[rows]
+    ours, theirs, unit = root(losses), root(_losses(again)), scale(losses)[:, 0]
     for place, step in enumerate([*left.curve_steps, steps]):
-        yield LOSS, step, _relative(_between(ours[rows, place], theirs[:, place]), np.abs(ours[rows, 0]))
+        yield LOSS, step, _relative(_between(ours[:, place], theirs[:, place]), unit)
 
 
 def _losses(left: Left) -> Array:

@@ -148,3 +148,15 @@ def test_beyond_tolerance_the_arbiter_decides(judged: Callable[..., Judgement], 
     assert (better.outcome, worse.outcome) == (Outcome.IMPROVED, Outcome.REGRESSED)
     assert "nearer to float64 than the baseline for 30 of 30 seeds" in better.sentence
     assert "farther from float64 than the baseline for 30 of 30 seeds" in worse.sentence
+
+
+def test_a_seed_that_moved_in_float64_silences_no_other(exact: Cell, opinion: Callable[..., Opinion | None]) -> None:
+    """It is left out; only where most moved, nothing can be said."""
+    one, most = (
+        [replace(t, final_loss=(t.final_loss**0.5 + 0.03) ** 2) if t.seed < moved else t for t in exact]
+        for moved in (1, SEEDS // 2)
+    )
+    found = opinion(off(one, 0.02), off(exact, 0.01), one, exact)
+    assert found is not None
+    assert (found.farther, found.is_less_exact) == (SEEDS - 1, True)
+    assert opinion(off(most, 0.02), off(exact, 0.01), most, exact) is None

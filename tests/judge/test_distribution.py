@@ -162,3 +162,27 @@ def test_starts_of_another_size_are_a_regression(judged: JudgeSamples, sample: C
     assert (found.outcome, found.stage) == (Outcome.REGRESSED, Stage.INITIALISATION)
     assert "starts of median norm" in found.sentence
     assert judged(sample(LOW, stream=2.0), theirs).outcome is Outcome.PASS
+
+
+def test_starts_that_are_no_numbers_are_larger_than_all(
+    judged: JudgeSamples, sample: Callable[..., list[Trial]]
+) -> None:
+    """An initialisation that gives NaN is a regression, whatever ranks it would have."""
+    for size in (21, 100):
+        theirs = sample([1.0 + 0.01 * k for k in range(size)], stream=1.0)
+        ours = [replace(t, start_norm=math.nan) for t in sample([math.nan] * size, stream=2.0)]
+        assert judged(ours, theirs).outcome is Outcome.REGRESSED
+
+
+def test_a_stream_that_draws_nothing_is_no_improvement(
+    judged: JudgeSamples, sample: Callable[..., list[Trial]]
+) -> None:
+    """However low its losses are: its seeds are one."""
+    theirs = sample(HIGH, stream=1.0)
+    ours = [
+        replace(t, init_digest="same", start_norm=yours.start_norm)
+        for t, yours in zip(sample(LOW, stream=2.0), theirs, strict=True)
+    ]
+    found = judged(ours, theirs)
+    assert (found.outcome, found.stage) == (Outcome.REGRESSED, Stage.INITIALISATION)
+    assert "29 of 30 seeds start as another one does, of the baseline's 0" in found.sentence

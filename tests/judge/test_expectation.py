@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -267,6 +268,18 @@ def test_too_few_seeds_for_a_quantile_name_the_number_that_would_do() -> None:
     assert judged(upper, observed(w=[1.0] * 10)) == (Outcome.INCONCLUSIVE, told)
 
 
+def test_many_elements_share_one_level() -> None:
+    """Of a thousand medians that lie where they should, none is called broken: each is asked a thousandth as often."""
+    values = np.random.default_rng(0).uniform(0.0, 2.0, (40, 1000))
+    medians = clause(1.0, 2.0, summary="quantile", quantile=0.5)
+    wrong = [
+        judge_clause(medians, "float64", elements(np.roll(values, k, 1).tolist()), alpha=0.01)[0] for k in range(3)
+    ]
+    assert wrong == [Outcome.PASS] * 3
+    apart = [judge_clause(medians, "float64", observed(w=column), alpha=0.01)[0] for column in values.T]
+    assert Outcome.BROKEN in apart
+
+
 def test_the_quantile_that_lies_outside_is_the_one_that_is_told() -> None:
     """Of several elements, the first whose own bounds it breaks."""
     medians = clause([0.0, 0.0], [1.0, 2.0], summary="quantile", quantile=0.5)
@@ -327,6 +340,17 @@ def test_a_cell_without_clauses_passes(of_cell: JudgeCell, trial_of: Callable[..
     for trials in (seen(trial_of, {"w": 1.0}), seen(trial_of, {})):
         found = of_cell(trials)
         assert (found.outcome, found.sentence, found.findings) == (Outcome.PASS, "nothing is expected", ())
+
+
+def test_a_seed_of_which_nothing_is_recorded_is_told(of_cell: JudgeCell, trial_of: Callable[..., Trial]) -> None:
+    """What it would have shown is not known, and no pass; what the others break stays broken."""
+    trials = seen(trial_of, {"w": 1.0}, {}, {"w": 1.0})
+    found = of_cell(trials, clause(0.0, 2.0))
+    told = "of 1 of 3 seeds nothing is recorded that was observed; w is 1, 0 to 2 allowed"
+    assert (found.outcome, found.sentence) == (Outcome.INCONCLUSIVE, told)
+    assert of_cell(trials, clause(5.0, 6.0)).outcome is Outcome.BROKEN
+    failed = [trials[0], replace(trials[1], status=Status.ERROR, reason="no"), trials[2]]
+    assert of_cell(failed, clause(0.0, 2.0)).outcome is Outcome.ERROR
 
 
 def test_the_worst_clause_decides(of_cell: JudgeCell, trial_of: Callable[..., Trial]) -> None:

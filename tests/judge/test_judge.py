@@ -267,7 +267,7 @@ def test_seeds_that_could_not_be_trained_fail_the_run(
     verdicts = judge(run_of([*failed, *trials[failures:]], clauses=(CLAUSE,)), baselines)
     all_failed = failures == SEEDS
     assert came_out(verdicts) == all_aspects(
-        Outcome.ERROR, Outcome.INCONCLUSIVE if all_failed else PASS, Outcome.INCOMPARABLE if all_failed else PASS
+        Outcome.ERROR, Outcome.INCONCLUSIVE if all_failed else PASS, Outcome.INCONCLUSIVE if all_failed else PASS
     )
     assert exit_code(verdicts) == 1
 
@@ -453,3 +453,26 @@ def test_an_ensemble_has_no_time_of_its_own(trials: list[Trial], run_of: RunOf) 
     """Seeds that share a loop share its time, and a hundred copies of one figure are no evidence."""
     ensemble = run_of([replace(trial, mode="ensemble") for trial in trials], clauses=(CLAUSE,))
     assert came_out(judge(ensemble, {"cpu": ensemble})) == {Aspect.EXPECTATION: PASS, Aspect.LOSS: PASS}
+
+
+def test_a_draw_that_became_none_is_an_error(trials: list[Trial], run_of: RunOf) -> None:
+    """A run whose initialisation draws nothing takes its cases for undrawn; the baseline of the same case knows."""
+    alike = [replace(trial, init_digest="same", init_norm=1.0) for trial in trials]
+    run, baseline = run_of(alike, clauses=(CLAUSE,)), run_of(trials, clauses=(CLAUSE,))
+    undrawn = replace(run.manifest, cases=tuple(replace(case, drawn=False) for case in run.manifest.cases))
+    found = of(judge(replace(run, manifest=undrawn), {"cpu": baseline}), Aspect.EXPECTATION)
+    assert (found.outcome, found.stage) == (Outcome.ERROR, Stage.INITIALISATION)
+    other = tuple(replace(case, version="another") for case in baseline.manifest.cases)
+    changed = replace(baseline, manifest=replace(baseline.manifest, cases=other))
+    assert of(judge(replace(run, manifest=undrawn), {"cpu": changed}), Aspect.EXPECTATION).outcome is PASS
+
+
+def test_a_mode_that_cannot_be_had_any_more_is_named(trials: list[Trial], run_of: RunOf) -> None:
+    """Where nothing compiles, seeds are trained otherwise; the baseline's compiled cell did not vanish unseen."""
+    both = [replace(trial, mode=mode) for mode in ("ensemble", "compiled") for trial in trials]
+    for asked, code in ((("ensemble", "compiled"), 3), (("ensemble",), 0)):
+        verdicts = judge(run_of(both[:SEEDS], modes=asked), {"cpu": run_of(both)})
+        assert exit_code(verdicts) == code
+        gone = [verdict for verdict in verdicts if verdict.outcome is Outcome.MISSING]
+        assert [verdict.mode for verdict in gone] == ["compiled"] * (code == 3)
+        assert all("could not be trained in mode compiled here" in verdict.sentence for verdict in gone)

@@ -7,18 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suite.judge import Outcome, Stage
-from suite.judge.loss import Terms, judge_loss
+from suite.judge.loss import Terms, _same_stream, judge_loss
 from suite.judge.pairs import Pairs
 from suite.judge.statistics import counts_allowed
 from suite.judge.tolerance import EPSILON, ROUNDING, SHORT
 from suite.judge.verdict import Judgement
 from suite.plan import DTYPES
-from suite.trial import Status, Trial
+from suite.trial import LOSS, Status, Trial
 
 ALPHA = 0.001
 WITHIN, BEYOND = 0.5, 2.0
@@ -294,6 +295,45 @@ def test_where_all_losses_were_zero_any_loss_is_worse(
     assert judged(theirs, worse, same_machine=same_machine).outcome is Outcome.IMPROVED
 
 
+@pytest.mark.parametrize("first", [0.0, math.inf, math.nan])
+@pytest.mark.parametrize("same_machine", [True, False])
+def test_a_first_loss_that_measures_nothing_hides_no_other(
+    judged: JudgeLoss, trials: list[Trial], first: float, same_machine: bool
+) -> None:
+    """Where the first loss is 0, or is beyond the dtype, the first that is neither is the unit of all."""
+    theirs = [replace(t, first_loss=first, curve=((0, first), (1, 4.0), (2, 2.0)), final_loss=1.0) for t in trials]
+    worse, near = ([with_loss(trial, 3, loss) for trial in theirs] for loss in (1.5, 1.0 + 1e-9))
+    assert judged(worse, theirs, same_machine=same_machine).outcome is Outcome.REGRESSED
+    assert judged(near, theirs, same_machine=same_machine).outcome.code == 0
+
+
+def test_where_rounding_alone_ends_in_no_number_nothing_is_known(
+    judged: JudgeLoss, trial_of: Callable[..., Trial]
+) -> None:
+    """A tolerance without end would let everything pass."""
+    gone = tuple((part, step, math.inf if part == LOSS and step else 1e-6) for part, step, _ in trial_of(0).distances)
+    theirs = [trial_of(seed, distances=gone) for seed in range(3)]
+    found = judged([with_loss(trial, 3, 1e9) for trial in theirs], theirs)
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert found.sentence.startswith("one unit in the last place takes the baseline's probes from a number to none")
+
+
+@pytest.mark.parametrize("dtype", SHORT)
+def test_a_seed_that_diverges_is_no_stray(judged: JudgeLoss, trial_of: Callable[..., Trial], dtype: str) -> None:
+    """Some seeds of a short dtype may go another way; none of its probes went where a loss is no number."""
+    theirs = [trial_of(seed, dtype=dtype) for seed in range(28)]
+    far, gone = ([with_loss(theirs[0], 3, loss), *theirs[1:]] for loss in (1e9, math.nan))
+    assert judged(far, theirs).outcome is Outcome.CHANGED
+    found = judged(gone, theirs)
+    assert (found.outcome, found.stage) == (Outcome.REGRESSED, Stage.LATER)
+    assert "final loss of seed 0 is nan" in found.sentence
+    straying = tuple(
+        (part, step, math.inf if part == LOSS and step else far) for part, step, far in theirs[1].distances
+    )
+    known = replace(theirs[1], distances=straying)
+    assert judged(gone, [theirs[0], known, *theirs[2:]]).outcome is Outcome.CHANGED
+
+
 def test_a_negative_zero_hides_no_regression(judged: JudgeLoss, moved: Moved, trials: list[Trial]) -> None:
     """Zero and negative zero are equal losses of other bits; what another seed lost is still told."""
     theirs = [at_zero(trials[0], first=0.0), *trials[1:]]
@@ -358,3 +398,30 @@ def test_one_seed_of_the_same_stream_is_enough_to_pair_all(judged: JudgeLoss, tr
     found = judged(ours, trials)
     assert (found.outcome, found.stage) == (Outcome.REGRESSED, Stage.INITIALISATION)
     assert "another random stream" not in found.sentence
+
+
+def test_seeds_that_the_baseline_lacks_are_counted(judged: JudgeLoss, trials: list[Trial]) -> None:
+    """Nothing is held against them, which must not look as if they had been compared."""
+    found = judged(trials, trials[:1])
+    assert found == Judgement(
+        outcome=Outcome.PASS, sentence="1 seeds, bit for bit the baseline; seeds that the baseline lacks: 2"
+    )
+
+
+@pytest.mark.parametrize(("seeds", "alike"), [(3, 1), (20_000, 1)])
+def test_few_starts_of_two_streams_are_alike_by_chance(
+    pairs_of: Callable[..., Pairs], trial_of: Callable[..., Trial], seeds: int, alike: int
+) -> None:
+    """A norm that is the other's up to rounding makes no one stream of two; most of them do."""
+    draws = np.random.default_rng(0).uniform(-1.0, 1.0, (4, seeds))
+    theirs = [
+        trial_of(s, init_digest=f"a{s}", init_norm=abs(norm), start_projection=x, curve=(), distances=())
+        for s, (norm, x) in enumerate(zip(*draws[:2], strict=True))
+    ]
+    ours = [
+        replace(t, init_digest=f"b{t.seed}", init_norm=t.init_norm if t.seed < alike else abs(norm), start_projection=x)
+        for t, norm, x in zip(theirs, *draws[2:], strict=True)
+    ]
+    assert not _same_stream(pairs_of(ours, theirs), ALPHA)
+    rounded = [replace(mine, init_norm=yours.init_norm) for mine, yours in zip(ours, theirs, strict=True)]
+    assert _same_stream(pairs_of(rounded, theirs), ALPHA)

@@ -101,6 +101,17 @@ def test_what_looks_slower_is_decided_by_a_second_time(judged: JudgeTime, timed:
         assert ("; timed again: " in found.sentence) == (first is not even)
 
 
+@pytest.mark.parametrize("factor", [3.0, 1 / 3])
+def test_a_second_time_that_shows_nothing_overrules_nothing(judged: JudgeTime, timed: Timed, factor: float) -> None:
+    """Of one undisturbed seed, or none, it is not known whether it was a burst of other work."""
+    first, alone = timed(spread(factor)), timed([1.0] * SEEDS)
+    for undisturbed in (0, 1):
+        disturbed = timed([factor] * SEEDS, waiting_share=0.99)
+        found = judged(first, alone, [*first[:undisturbed], *disturbed[undisturbed:]])
+        assert found.outcome is Outcome.INCONCLUSIVE
+        assert "; timed again: " in found.sentence
+
+
 @pytest.mark.parametrize("shift", [0.0, 0.2, -0.2])
 @pytest.mark.parametrize("cells", [1, 4, 100, 10_000])
 def test_many_cells_together_show_less(cells: int, shift: float) -> None:
@@ -197,14 +208,20 @@ def test_seeds_that_were_not_timed_alone_are_left_out(judged: JudgeTime, timed: 
         assert found.outcome is Outcome.PASS
         assert f"({SEEDS - 3} seeds;" in found.sentence
     none = judged(untimed, alone)
-    assert none == Judgement(
-        outcome=Outcome.INCOMPARABLE, sentence="no seed was timed alone and undisturbed on both sides"
-    )
+    assert none.outcome is Outcome.INCONCLUSIVE
+    assert none.sentence.startswith("no seed was timed alone and undisturbed on both sides: of ")
+
+
+def test_a_slowdown_that_is_all_waiting_is_no_pass(judged: JudgeTime, timed: Timed) -> None:
+    """What sleeps in every step looks like a machine that others use; the sentence says on which side it waited."""
+    found = judged(timed([100.0] * SEEDS, waiting_share=0.99), timed([1.0] * SEEDS))
+    told = f"of {SEEDS}, {SEEDS} had to wait here, and 0 in the baseline"
+    assert (found.outcome.code, found.sentence.endswith(told)) == (3, True)
 
 
 def test_without_a_seed_in_common_no_time_is_compared(judged: JudgeTime, trial_of: Callable[..., Trial]) -> None:
     """The sentence says so."""
-    assert judged([trial_of(0)], [trial_of(1)]).outcome is Outcome.INCOMPARABLE
+    assert judged([trial_of(0)], [trial_of(1)]).outcome is Outcome.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("factor", [1.0, 100.0])
