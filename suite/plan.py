@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
 from suite.case import Case
+from suite.clause import ANY_DTYPE
 from suite.errors import SuiteError, raise_all
+from suite.expect import Expectation
 from suite.machine import unavailable
 from suite.version import case_version
 
@@ -89,6 +91,8 @@ class Plan:
 
     cells: tuple[Cell, ...]
     skipped: tuple[Skip, ...] = ()
+    modes: tuple[str, ...] = ()
+    """What was asked for, whether every case can be trained so or not."""
 
     @property
     def trials(self) -> int:
@@ -108,7 +112,11 @@ def make_plan(
     """Cross cases, devices, dtypes and modes; ``seeds`` None stands for the first hundred.
 
     ``modes`` None trains every cell as an ensemble, and its first seeds and steps eagerly beside it.
+
+    Raises:
+        SuiteError: naming every case that expects something in a dtype that is none.
     """
+    raise_all(f"{case.file}: {case.name}: {fault}" for case in cases for fault in _unknown_dtypes(case))
     versions = {case.name: case_version(case) for case in cases}
     chosen = range(DEFAULT_SEEDS) if seeds is None else seeds
     planned = (EAGER, ENSEMBLE) if modes is None else tuple(modes)
@@ -127,7 +135,16 @@ def make_plan(
         )
         for case, device, dtype, mode in product(cases, devices, dtypes, planned)
     )
-    return Plan(cells=tuple(cells), skipped=tuple(skipped))
+    return Plan(cells=tuple(cells), skipped=tuple(skipped), modes=planned)
+
+
+def _unknown_dtypes(case: Case) -> Iterator[str]:
+    """Say what a case expects in a dtype that it is never trained in, and that would never be judged."""
+    expected = {
+        dtype: e.clause.observation for e in case.expect if isinstance(e, Expectation) for dtype in e.clause.bounds
+    }
+    for dtype in sorted(expected.keys() - {*DTYPES, ANY_DTYPE}):
+        yield f'{expected[dtype]} has bounds in "{dtype}"; choose from {", ".join(DTYPES)}'
 
 
 def probing_mode(modes: Iterable[str]) -> str:

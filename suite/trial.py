@@ -169,6 +169,8 @@ class Manifest:
     """Every case in them, trained in this run or not."""
     cases: tuple[DeclaredCase, ...]
     cells: tuple[PlannedCell, ...]
+    modes: tuple[str, ...] = ()
+    """What was asked for, whether every case could be trained so or not."""
     claims: tuple[Claim, ...] = ()
     """What the cases' claims say."""
     skipped: tuple[Skip, ...] = ()

@@ -95,6 +95,7 @@ def manifest_of(task: Task) -> Manifest:
             )
             for cell in task.plan.cells
         ),
+        modes=task.plan.modes,
         claims=tuple(claim for claim in dict.fromkeys(task.collection.claims) if claim.id in cited),
         skipped=task.plan.skipped,
         notes=task.notes,
@@ -102,7 +103,11 @@ def manifest_of(task: Task) -> Manifest:
 
 
 def _root_name(root: Path) -> str:
-    return DOCUMENTED if root.resolve() == documented().resolve() else os.fspath(root)
+    """Name a folder of cases as every run calls it that is begun in the present folder, however it was spelt."""
+    if root.resolve() == documented().resolve():
+        return DOCUMENTED
+    whole, here = Path(os.path.normpath(root.absolute())), Path.cwd()
+    return os.fspath(whole.relative_to(here) if whole.is_relative_to(here) else whole)
 
 
 def _declared(case: Case, version: str, *, looked_at: bool) -> DeclaredCase:

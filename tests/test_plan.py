@@ -240,3 +240,14 @@ def test_a_device_that_torch_does_not_know_is_refused_in_a_line(device: str) -> 
     (fault,) = faults_of(caught)
     assert fault.startswith(f'--device "{device}" is not here: ')
     assert "\n" not in fault
+
+
+def test_bounds_in_a_dtype_that_is_none_are_refused(neuron: Case) -> None:
+    """They would never be judged; every case that has such is named, and what would do."""
+    case = replace(neuron, name="one", file="cases/one.py", expect=(final_loss(near={"flaot64": 0.0}, atol=1.0),))
+    known = replace(neuron, expect=(final_loss(near={"float64": 0.0, "float16": 0.0}, atol=1.0), final_loss(low=0.0)))
+    with pytest.raises(SuiteError) as caught:
+        make_plan([known, case])
+    told = 'cases/one.py: one: final loss has bounds in "flaot64"; choose from float64, float32, bfloat16, float16'
+    assert faults_of(caught) == (told,)
+    assert make_plan([known]).modes == ("eager", "ensemble")

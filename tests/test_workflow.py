@@ -173,6 +173,7 @@ def test_the_manifest_holds_the_plan(task_of: TaskOf, collection: Collection) ->
     skip = Skip(device="cuda", reason="none here")
     manifest = manifest_of(replace(task, plan=replace(task.plan, skipped=(skip,))))
     assert (manifest.run, manifest.complete, manifest.skipped) == ("planned", False, (skip,))
+    assert manifest.modes == task.plan.modes
     assert manifest.roots == collection.roots
     assert manifest.known_cases == ("short", "long")
     short, long = manifest.cases
@@ -202,6 +203,17 @@ def test_the_documented_cases_have_one_name_everywhere(task_of: TaskOf) -> None:
     """Runs of the documented cases can be compared, wherever the package lies; other folders keep their path."""
     task = task_of("", collection=Collection(roots=(str(documented()), "my/cases"), cases=(), claims=()))
     assert manifest_of(task).roots == (DOCUMENTED, "my/cases")
+
+
+@pytest.mark.parametrize("spelt", ["my/cases", "./my/cases", "my/../my/cases", "{here}/my/cases"])
+def test_a_folder_of_cases_has_one_name_however_it_is_spelt(
+    task_of: TaskOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelt: str
+) -> None:
+    """A run begun here with it is one of the same cases; a folder elsewhere is called by its whole path."""
+    monkeypatch.chdir(tmp_path)
+    roots = (spelt.format(here=tmp_path), "/elsewhere/../cases")
+    task = task_of("", collection=Collection(roots=roots, cases=(), claims=()))
+    assert manifest_of(task).roots == ("my/cases", "/cases")
 
 
 def test_new_folders_are_new() -> None:
