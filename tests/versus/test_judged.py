@@ -19,7 +19,7 @@ from suite.expect import Expectation, parameter
 from suite.judge import Aspect, Outcome
 from suite.machine import Machine
 from suite.records import in_memory
-from suite.trial import Manifest, RunRecord, Trial
+from suite.trial import Manifest, RunRecord, Status, Trial
 from suite.versus.judged import judge_sitting
 from suite.versus.report import json_text, lines, tabulated, write
 from suite.versus.sitting import Sitting
@@ -148,3 +148,27 @@ def test_strict_fails_on_other_bits(sitting_of: Callable[..., Sitting], trials: 
     judged = judge_sitting(same)
     found: list[Any] = [json.loads(json_text(same, judged, strict=strict))["exit_code"] for strict in (False, True)]
     assert found == [0, 1]
+
+
+def test_what_fails_of_more_is_told(sitting_of: Callable[..., Sitting], trials: list[Trial]) -> None:
+    """A second clause that breaks, or another seed that cannot be trained, is a difference between two that fail."""
+    first, second = (Clause(observation="w", bounds={"*": ([low], [9.0])}) for low in (8.0, 4.0))
+    worse = [replace(trial, observations=(("w", 1.0),)) for trial in trials]
+    told = [
+        v for v in judge_sitting(sitting_of(trials, worse, first, second)).verdicts if v.aspect is Aspect.EXPECTATION
+    ]
+    assert {verdict.outcome for verdict in told} == {Outcome.BROKEN}
+    back = judge_sitting(sitting_of(worse, trials, first, second)).verdicts
+    assert Aspect.EXPECTATION not in {verdict.aspect for verdict in back}
+
+
+def test_what_can_be_trained_of_fewer_seeds_is_told(sitting_of: Callable[..., Sitting], trials: list[Trial]) -> None:
+    """Not what can be trained of more."""
+
+    def failing(seeds: int) -> list[Trial]:
+        failed: dict[str, Any] = {"status": Status.ERROR, "reason": "no", "curve": (), "observations": (), "distances": ()}
+        return [replace(t, **failed) if t.seed < seeds else t for t in trials]
+
+    worse, better = (judge_sitting(sitting_of(*map(failing, seeds))).verdicts for seeds in ((1, 2), (2, 1)))
+    assert Outcome.ERROR in {verdict.outcome for verdict in worse}
+    assert Outcome.ERROR not in {verdict.outcome for verdict in better}
