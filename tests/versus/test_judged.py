@@ -166,7 +166,7 @@ def test_what_can_be_trained_of_fewer_seeds_is_told(sitting_of: Callable[..., Si
     """Not what can be trained of more."""
 
     def failing(seeds: int) -> list[Trial]:
-        failed: dict[str, Any] = {"status": Status.ERROR, "reason": "no", "curve": (), "observations": (), "distances": ()}
+        failed: dict[str, Any] = {"status": Status.ERROR, "curve": (), "observations": (), "distances": ()}
         return [replace(t, **failed) if t.seed < seeds else t for t in trials]
 
     worse, better = (judge_sitting(sitting_of(*map(failing, seeds))).verdicts for seeds in ((1, 2), (2, 1)))

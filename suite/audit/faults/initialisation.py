@@ -23,6 +23,11 @@ def scaled(factor: float) -> Plant:
     return instead(init, "kaiming_uniform_", change)
 
 
+def constant(_draw: Function) -> Function:
+    """Draw nothing: give every weight one number."""
+    return lambda tensor, **_options: init.constant_(tensor, 0.5)
+
+
 def by_fan_out(draw: Function) -> Function:
     """Count outputs in place of inputs."""
     return lambda tensor, **options: draw(tensor, **options, mode="fan_out")
@@ -56,6 +61,12 @@ FAULTS = (
         stages=AT_START,
         plant=scaled(math.sqrt(2.0)),
         modelled_on="tinygrad/tinygrad#901",
+    ),
+    Fault(
+        name="init_constant",
+        says="every weight starts at one half, whatever the seed",
+        stages=AT_START,
+        plant=instead(init, "kaiming_uniform_", constant),
     ),
     Fault(
         name="init_fan_out",
