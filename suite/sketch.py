@@ -6,6 +6,7 @@ multiplied into is a layer, what adds a vector of them its bias, and what keeps 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -106,6 +107,8 @@ def _is_activation(call: Heard, signals: Sequence[Tensor]) -> bool:
 
 
 def _points(x: Tensor, target: Tensor) -> tuple[tuple[float, float], ...]:
+    """Return the points that the data are, where they are points of a plane; one that is not finite has no place."""
     if x.shape != target.shape or x.numel() != x.shape[0] or len(x) > MOST_POINTS or len(x) < 2:
         return ()
-    return tuple(zip(x.double().flatten().tolist(), target.double().flatten().tolist(), strict=True))
+    points = zip(x.double().flatten().tolist(), target.double().flatten().tolist(), strict=True)
+    return tuple(point for point in points if all(map(math.isfinite, point)))

@@ -74,6 +74,8 @@ def test_data_are_drawn_where_both_are_single_numbers(neuron: Case) -> None:
     assert sketch(neuron).points == ()
     wide = replace(line, architecture=lambda: nn.Linear(2, 1), data=fixed(x=[[1.0, 2.0]] * 2, target=[[3.0]] * 2))
     assert sketch(wide).points == ()
+    endless = replace(neuron, data=fixed(x=[1.0, 2.0, 3.0], target=[3.0, float("inf"), float("nan")]))
+    assert sketch(endless).points == ((1.0, 3.0),)
 
 
 def test_looking_leaves_the_generators_alone(neuron: Case) -> None:
