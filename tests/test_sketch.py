@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -74,7 +75,7 @@ def test_data_are_drawn_where_both_are_single_numbers(neuron: Case) -> None:
     assert sketch(neuron).points == ()
     wide = replace(line, architecture=lambda: nn.Linear(2, 1), data=fixed(x=[[1.0, 2.0]] * 2, target=[[3.0]] * 2))
     assert sketch(wide).points == ()
-    endless = replace(neuron, data=fixed(x=[1.0, 2.0, 3.0], target=[3.0, float("inf"), float("nan")]))
+    endless = replace(neuron, data=fixed(x=[[1.0], [2.0], [3.0]], target=[[3.0], [math.inf], [math.nan]]))
     assert sketch(endless).points == ((1.0, 3.0),)
 
 
