@@ -118,8 +118,10 @@ def verdict_of(cell: PlannedCell, aspect: Aspect, judgement: Judgement) -> Verdi
 
 
 def exit_code(verdicts: Iterable[Verdict], *, strict: bool = False) -> int:
-    """Return 1 if anything regressed or is broken, else 3 if anything could not be judged, else 0."""
+    """Return 1 if anything regressed or is broken, else 3 if anything could not be judged, or nothing was, else 0."""
     gathered = list(verdicts)
+    if not gathered:
+        return Outcome.MISSING.code
     codes = {verdict.code for verdict in gathered}
     if strict and any(verdict.outcome is Outcome.CHANGED for verdict in gathered):
         codes.add(1)
