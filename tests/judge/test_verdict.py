@@ -28,7 +28,7 @@ def verdict(outcome: Outcome, aspect: Aspect = Aspect.LOSS) -> Verdict:
     )
 
 
-VERDICT_LISTS = st.lists(st.builds(verdict, st.sampled_from(Outcome), st.sampled_from(Aspect)), max_size=6)
+VERDICT_LISTS = st.lists(st.builds(verdict, st.sampled_from(Outcome), st.sampled_from(Aspect)), max_size=6, min_size=1)
 
 
 def test_the_words_are_those_of_the_vocabulary() -> None:
@@ -58,10 +58,10 @@ def test_times_of_different_machines_are_no_fault() -> None:
     assert exit_code([verdict(Outcome.INCONCLUSIVE, Aspect.TIME)]) == 3
 
 
-def test_nothing_to_judge_is_no_failure() -> None:
-    """Without a verdict the exit code is 0."""
+def test_nothing_to_judge_is_no_pass() -> None:
+    """A gate that was given an empty run has not been passed."""
     assert exit_code([]) == 3
-    assert exit_code([], strict=True) == 0
+    assert exit_code([], strict=True) == 3
 
 
 @given(one=VERDICT_LISTS, other=VERDICT_LISTS, strict=st.booleans())
