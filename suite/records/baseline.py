@@ -17,13 +17,14 @@ from suite.errors import SuiteError, raise_all
 from suite.machine import Machine
 from suite.plan import EAGER
 from suite.records.atomic import reading, replace_own, writing
+from suite.records.faults import label
 from suite.records.folder import read_run
 from suite.records.lock import only_writer
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, write_json
 from suite.records.own import stands
 from suite.records.rows import TABLES, as_csv
 from suite.records.schema import CELL, FIRST
-from suite.trial import Acceptance, Manifest, RunRecord, Status, device_type
+from suite.trial import Acceptance, Manifest, PlannedCell, RunRecord, Status, device_type
 
 PATIENCE_SECONDS = 60.0
 """How long accepting waits for another to have done so."""
@@ -94,12 +95,12 @@ def _set_aside(folder: Path, kind: str) -> Path:
 def accept(run: RunRecord, folder: Path, *, reason: str, who: str | None = None, drop: bool = False) -> list[Path]:
     """Make a run the baseline, for each type of device that it trained on; return their folders.
 
-    ``drop`` allows cells of the present baseline to be lost that the run does not hold, and a baseline that cannot be
-    read, as one of another schema version.
+    ``drop`` allows cells and seeds of the present baseline to be lost that the run does not hold, and a baseline that
+    cannot be read, as one of another schema version.
 
     Raises:
-        SuiteError: if the run was interrupted, seeds failed in it, the reason is empty, cells would be lost, or
-            ``folder`` is a run's own.
+        SuiteError: if the run was interrupted, seeds failed in it, the reason is empty, cells or seeds would be
+            lost, or ``folder`` is a run's own.
     """
     if not reason.strip():
         raise SuiteError("--reason is empty; say why this run is to be trusted from now on")
@@ -117,7 +118,7 @@ def accept(run: RunRecord, folder: Path, *, reason: str, who: str | None = None,
 
 
 def _replace(parts: dict[str, RunRecord], folder: Path, signed: Acceptance, *, drop: bool) -> list[Path]:
-    """Put each part in the place of its kind's present baseline, unless cells would be lost."""
+    """Put each part in the place of its kind's present baseline, unless cells or seeds would be lost."""
     present = _present(folder, parts, drop=drop)
     if not drop:
         raise_all(fault for part in parts.values() for fault in _untrained(part))
@@ -180,13 +181,29 @@ def _untrained(run: RunRecord) -> Iterator[str]:
 
 
 def _lost(present: RunRecord, part: RunRecord) -> Iterator[str]:
-    kept = {(cell.case, cell.device, cell.dtype, cell.mode) for cell in part.manifest.cells}
+    """Name the cells of the present baseline that a run does not hold, or of which it holds fewer seeds."""
+    kept = {(cell.case, cell.device, cell.dtype, cell.mode): cell for cell in part.manifest.cells}
     for cell in present.manifest.cells:
-        if (cell.case, cell.device, cell.dtype, cell.mode) not in kept:
+        name, ours = (
+            label(cell.case, cell.device, cell.dtype),
+            kept.get((cell.case, cell.device, cell.dtype, cell.mode)),
+        )
+        if ours is None:
             yield (
-                f"{cell.case}[{cell.device}-{cell.dtype}] of the present baseline is not in this run "
+                f"{name} of the present baseline is not in this run "
                 "and would be lost; run all of it, or allow it with --drop"
             )
+        elif lost := cell.seeds - _shared_seeds(cell, ours):
+            yield (
+                f"{name}: {lost} of the present baseline's {cell.seeds} seeds are not in this run "
+                "and would be lost; run all of them, or allow it with --drop"
+            )
+
+
+def _shared_seeds(one: PlannedCell, other: PlannedCell) -> int:
+    """Count the seeds that two cells have in common."""
+    end = min(one.first_seed + one.seeds, other.first_seed + other.seeds)
+    return max(0, end - max(one.first_seed, other.first_seed))
 
 
 def _install(part: RunRecord, folder: Path, kind: str, accepted: Acceptance, before: RunRecord | None) -> Path:

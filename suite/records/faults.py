@@ -29,3 +29,8 @@ def named(name: object) -> str:
     """Return a name as it stands in a fault's line without quotes; a long one by its beginning."""
     text = f"{short(name)}"
     return text if text.isprintable() else ascii(text)
+
+
+def label(case: str, device: str, dtype: str) -> str:
+    """Return "case[device-dtype]", which names a cell."""
+    return f"{named(case)}[{named(device)}-{named(dtype)}]"

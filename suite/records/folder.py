@@ -12,13 +12,27 @@ import pandas as pd
 from suite.errors import SuiteError, raise_all
 from suite.machine import Machine
 from suite.records.atomic import reading, replace_own
-from suite.records.faults import named
+from suite.records.belonging import ACROSS, Register, scattered, strays, without_strays
+from suite.records.faults import label, named
 from suite.records.lawful import unlawful_machine, unlawful_manifest
+from suite.records.lost import Recorded
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, read_json
 from suite.records.own import stands
 from suite.records.read import read_table
 from suite.records.rows import as_csv, frame_of
-from suite.records.schema import AGAIN, CELL, CURVES, FIRST, GRAPHS, KEY, OBSERVATIONS, PROBES, TRIALS, VERDICTS
+from suite.records.schema import (
+    AGAIN,
+    CELL,
+    CURVES,
+    FIRST,
+    GRAPHS,
+    KEY,
+    OBSERVATIONS,
+    PROBES,
+    TRIALS,
+    VERDICTS,
+    Table,
+)
 from suite.trial import Manifest, RunRecord
 
 CellKey = tuple[str, str, str, str]
@@ -35,23 +49,64 @@ def read_run(folder: Path) -> RunRecord:
         if not folder.is_dir():
             raise SuiteError(f"{folder}: no such run folder")
     manifest = read_manifest(folder)
-    trials = read_table(folder / TRIALS.file, TRIALS)
-    raise_all(f"{folder / TRIALS.file}: {fault}" for fault in _unplanned(trials, manifest))
-    if manifest.complete:
-        remedy = "accept a whole run" if manifest.accepted else f"complete it with: suite run --resume --out {folder}"
-        faults = missing(trials, manifest)
-        raise_all(f"{folder / TRIALS.file}: {what}, though {MANIFEST_FILE} says complete; {remedy}" for what in faults)
+    trials = _read_trials(folder, manifest)
+    machine = read_machine(folder, manifest)
+    tables = _read_others(folder, Recorded(register=Register(trials), manifest=manifest))
     return RunRecord(
         manifest=manifest,
-        machine=read_machine(folder, manifest),
+        machine=machine,
         trials=trials,
-        curves=read_table(folder / CURVES.file, CURVES),
-        observations=read_table(folder / OBSERVATIONS.file, OBSERVATIONS),
-        probes=read_table(folder / PROBES.file, PROBES),
-        graphs=read_table(folder / GRAPHS.file, GRAPHS),
+        curves=tables[CURVES],
+        observations=tables[OBSERVATIONS],
+        probes=tables[PROBES],
+        graphs=tables[GRAPHS],
         first=read_table(folder / FIRST.file, FIRST) if manifest.accepted else FIRST.empty,
         again=read_table(folder / AGAIN.file, AGAIN) if stands(folder / AGAIN.file) else AGAIN.empty,
     )
+
+
+def _read_trials(folder: Path, manifest: Manifest) -> pd.DataFrame:
+    """Read the trials of a run: those that were planned, and all of them if it is complete."""
+    trials = read_table(folder / TRIALS.file, TRIALS)
+    raise_all(f"{folder / TRIALS.file}: {fault}" for fault in _unplanned(trials, manifest))
+    if manifest.complete:
+        remedy = _completing(folder, manifest)
+        raise_all(f"{folder / TRIALS.file}: {what}, {remedy}" for what in missing(trials, manifest))
+    return trials
+
+
+def _completing(folder: Path, manifest: Manifest) -> str:
+    """Say how a run that lost something becomes what it says that it is."""
+    remedy = "accept a whole run" if manifest.accepted else f"complete it with: suite run --resume --out {folder}"
+    return f"though {MANIFEST_FILE} says complete; {remedy}"
+
+
+def _read_others(folder: Path, recorded: Recorded) -> dict[Table, pd.DataFrame]:
+    """Read the rows of a run's trials: all of them if it is complete, and no others.
+
+    Rows that no trial has are what a kill leaves of an interrupted run; in a run that is over they are a fault.
+    """
+    tables = {table: read_table(folder / table.file, table) for table in ACROSS}
+    places = {table: recorded.register.places(rows) for table, rows in tables.items()}
+    if recorded.manifest.complete or recorded.manifest.accepted:
+        raise_all(f"{folder / t.file}: {fault}" for t in tables for fault in strays(tables[t], places[t]))
+    tables = {table: without_strays(rows, places[table]) for table, rows in tables.items()}
+    places = {table: found[found >= 0] for table, found in places.items()}
+    raise_all(
+        f"{folder / table.file}: {fault}"
+        for table, rows in tables.items()
+        for fault in scattered(table, rows, places[table], recorded.register)
+    )
+    if recorded.manifest.complete:
+        remedy = _completing(folder, recorded.manifest)
+        lost = {table: int(recorded.lost_from(table, found).sum()) for table, found in places.items()}
+        every = len(recorded.trials)
+        raise_all(
+            f"{folder / table.file}: rows of {count:,} of {every:,} trials are missing, {remedy}"
+            for table, count in lost.items()
+            if count
+        )
+    return tables
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -81,7 +136,7 @@ def _unplanned(trials: pd.DataFrame, manifest: Manifest) -> Iterator[str]:
         strangers += rows[~rows["seed"].between(known.start, known.stop - 1)].index[:1].to_list()
     for row in sorted(strangers)[:1]:
         case, device, dtype, _, seed = trials[list(KEY)].iloc[row]
-        yield f"row {row + 2}: seed {seed} of {_label(case, device, dtype)} is not planned in {MANIFEST_FILE}"
+        yield f"row {row + 2}: seed {seed} of {label(case, device, dtype)} is not planned in {MANIFEST_FILE}"
 
 
 def missing(trials: pd.DataFrame, manifest: Manifest) -> Iterator[str]:
@@ -92,17 +147,13 @@ def missing(trials: pd.DataFrame, manifest: Manifest) -> Iterator[str]:
     held = trials.groupby(list(CELL), observed=True, sort=False).size().to_dict()
     lacking = {cell: seeds - held.get(cell, 0) for cell, seeds in planned.items() if held.get(cell, 0) < seeds}
     for (case, device, dtype, mode), count in islice(lacking.items(), 1):
-        label = f"{_label(case, device, dtype)} ({named(mode)})"
-        told = f"{count} of {planned[case, device, dtype, mode]} seeds of {label}"
+        cell = f"{label(case, device, dtype)} ({named(mode)})"
+        told = f"{count} of {planned[case, device, dtype, mode]} seeds of {cell}"
         yield (
             f"{told}, and seeds of {len(lacking) - 1} more cells, are missing"
             if len(lacking) > 1
             else f"{told} are missing"
         )
-
-
-def _label(case: str, device: str, dtype: str) -> str:
-    return f"{named(case)}[{named(device)}-{named(dtype)}]"
 
 
 def write_again(folder: Path, rows: pd.DataFrame) -> None:

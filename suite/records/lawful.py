@@ -23,6 +23,15 @@ DEVICE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}(:[0-9]{1,4})?")
 MOST_THREADS = 2**16
 MOST_STEPS = 2**53
 """Of whole numbers that a float holds exactly."""
+LONGEST_NAME = 255
+"""Characters of what a folder, or a file, is named after."""
+MOST_ROOTS = 1_000
+MOST_DEVICES = 64
+MOST_LINES = 1_000_000
+"""Of claims by clauses by cells: what is judged, and told on a page; a run of the documented cases has some thousands.
+
+A case of which nothing is claimed counts as if one thing were, and each case as one cell more than it has.
+"""
 
 
 def unlawful_manifest(manifest: Manifest) -> Iterator[str]:
@@ -36,6 +45,9 @@ def unlawful_machine(machine: Machine) -> Iterator[str]:
 
 
 def _of_manifest(manifest: Manifest) -> Iterator[str]:
+    yield from _no_longer("run", manifest.run)
+    yield from _at_most("roots", "folders", len(manifest.roots), MOST_ROOTS)
+    yield from _at_most("cases", "claims by clauses by cells", _lines(manifest), MOST_LINES)
     for place, case in enumerate(manifest.cases):
         yield from _at(f"cases.{place}", _of_case(case))
     for place, cell in enumerate(manifest.cells):
@@ -44,7 +56,14 @@ def _of_manifest(manifest: Manifest) -> Iterator[str]:
     yield from _twice("cells", [f"{c.case}[{c.device}-{c.dtype}] ({c.mode})" for c in manifest.cells])
 
 
+def _lines(manifest: Manifest) -> int:
+    """Count what is to be told of a run, each clause of each case in each cell, under each claim."""
+    cells = Counter(cell.case for cell in manifest.cells)
+    return sum(max(1, len(case.claims)) * len(case.clauses) * (1 + cells[case.name]) for case in manifest.cases)
+
+
 def _of_machine(machine: Machine) -> Iterator[str]:
+    yield from _at_most("devices", "devices", len(machine.devices), MOST_DEVICES)
     yield from _within("cores", machine.cores, 1, MOST_THREADS)
     yield from _within("settings.threads", machine.settings.threads, 1, MOST_THREADS)
     for name, device in machine.devices.items():
@@ -56,6 +75,7 @@ def _of_machine(machine: Machine) -> Iterator[str]:
 def _of_case(case: DeclaredCase) -> Iterator[str]:
     if not case.name:
         yield "name: found '', expected some text"
+    yield from _no_longer("name", case.name)
     yield from _within("steps", case.steps, 1, MOST_STEPS)
     yield from _within("line", case.line, 1, MOST_STEPS)
     source = PurePosixPath(case.source)
@@ -66,6 +86,9 @@ def _of_case(case: DeclaredCase) -> Iterator[str]:
     for place, layer in enumerate(case.sketch.layers):
         yield from _within(f"sketch.layers.{place}.inputs", layer.inputs, 0, MOST_STEPS)
         yield from _within(f"sketch.layers.{place}.outputs", layer.outputs, 0, MOST_STEPS)
+    for place, point in enumerate(case.sketch.points):
+        if not all(map(math.isfinite, point)):
+            yield f"sketch.points.{place}: found {point}, expected two finite numbers"
 
 
 def _of_clause(clause: Clause) -> Iterator[str]:
@@ -77,6 +100,8 @@ def _of_clause(clause: Clause) -> Iterator[str]:
         yield f"quantile: found {clause.quantile}, expected 0 to 1"
     if clause.share is not None and not _rising(0.0, *clause.share, 1.0):
         yield f"share: found {clause.share}, expected two numbers from 0 to 1, the lower one first"
+    if not clause.bounds:
+        yield "bounds: found none, expected those of some dtype"
     for dtype, (low, high) in clause.bounds.items():
         if not low or len(low) != len(high) or not all(map(_rising, low, high)):
             yield f"bounds.{named(dtype)}: expected as many lowest values as highest ones, none above its highest"
@@ -104,6 +129,15 @@ def _device(path: str, name: str) -> Iterator[str]:
 def _within(path: str, number: int, least: int, most: int) -> Iterator[str]:
     if not least <= number <= most:
         yield f"{path}: found {_counted(number)}, expected {least} to {_counted(most)}"
+
+
+def _at_most(path: str, what: str, count: int, most: int) -> Iterator[str]:
+    if count > most:
+        yield f"{path}: found {count:,} {what}, expected at most {most:,}"
+
+
+def _no_longer(path: str, name: str) -> Iterator[str]:
+    yield from _at_most(path, "characters", len(name), LONGEST_NAME)
 
 
 def _counted(number: int) -> str:

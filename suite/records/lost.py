@@ -11,91 +11,99 @@ import numpy as np
 import pandas as pd
 
 from suite.plan import PICTURED_SEEDS, PROBED_SEEDS, probing_mode
-from suite.records.schema import CELL, CURVES, GRAPHS, KEY, OBSERVATIONS, PROBES, Table
-from suite.trial import Manifest, PlannedCell, Status, marks
-
-Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
-Counts = np.ndarray[tuple[int], np.dtype[np.intp]]
+from suite.records.belonging import Mask, Places, Register
+from suite.records.schema import CELL, CURVES, GRAPHS, OBSERVATIONS, PROBES, Table
+from suite.trial import Manifest, marks
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Recorded:
-    """The trials of a run, and which of them each row of its other tables is about."""
+    """The trials of a run, and how many rows its plan gives them in its other tables."""
 
-    trials: pd.DataFrame
+    register: Register
     manifest: Manifest
 
-    @cached_property
-    def keys(self) -> pd.MultiIndex:
-        """Return what names each trial."""
-        return pd.MultiIndex.from_frame(self.trials[list(KEY)])
+    @property
+    def trials(self) -> pd.DataFrame:
+        """Return the trials."""
+        return self.register.trials
 
-    def places(self, rows: pd.DataFrame) -> Counts:
-        """Return for each row the place of its trial; -1, if that was never recorded."""
-        found: Counts = self.keys.get_indexer(pd.MultiIndex.from_frame(rows[list(KEY)]))
-        return found
-
-    def lost(self, places: Mapping[Table, Counts], torn: Collection[Table]) -> Mask:
+    def lost(self, places: Mapping[Table, Places], torn: Collection[Table]) -> Mask:
         """Tell of each trial whether rows of it are gone from any table, given the trials of each table's rows.
 
-        How many rows a trial has is known of its curve, and of all else from its peers: seeds of its case and mode.
         Of a ``torn`` table, which ended in half a row that no kill explains, every trial without a row lost its own,
         and the last one with rows lost some of them.
         """
         gone = np.zeros(len(self.trials), dtype=np.bool_)
-        for table, due in self._due().items():
+        for table, due in self._due.items():
             held = places[table][places[table] >= 0]
-            counts = np.bincount(held, minlength=len(gone))
-            gone |= due & (counts < self._expected(table, due, counts))
+            gone |= self.lost_from(table, held)
             if table in torn:
-                gone |= due & (counts == 0)
+                gone |= due & (np.bincount(held, minlength=len(gone)) == 0)
                 gone[held[-1:]] = True
         return gone
 
+    def lost_from(self, table: Table, held: Places) -> Mask:
+        """Tell of each trial whether rows of it are gone from a table, given the trials of those that it holds.
+
+        How many rows a trial has is known of its curve, and of all else from its peers: seeds of its case and mode.
+        """
+        due, counts = self._due[table], np.bincount(held, minlength=len(self.trials))
+        lost: Mask = due & (counts < self._expected(table, np.where(due, counts, 0)))
+        return lost
+
+    @cached_property
     def _due(self) -> dict[Table, Mask]:
         """Tell of each trial whether it may have rows in a table: one that ended in an error left none."""
-        trained = (self.trials["status"] != str(Status.ERROR)).to_numpy(dtype=np.bool_)
+        trained, facts = self.register.trained, self._facts
         return {
             CURVES: trained,
-            OBSERVATIONS: trained & ~self._facts["short"],
-            PROBES: trained & self._facts["probed"],
-            GRAPHS: trained & self._facts["pictured"],
+            OBSERVATIONS: trained & ~facts["short"],
+            PROBES: trained & facts["probed"],
+            GRAPHS: trained & facts["pictured"],
         }
 
-    def _expected(self, table: Table, due: Mask, counts: Counts) -> Counts:
-        """Return how many rows of a table each trial had that is to have any."""
+    def _expected(self, table: Table, counts: Places) -> Places:
+        """Return how many rows of a table each trial had, if it is to have any; ``counts`` is 0 for the others."""
         if table is CURVES:
-            different, which = np.unique(self.trials["steps"], return_inverse=True)
+            which, different = pd.factorize(self.trials["steps"])
             return np.array([len(marks(int(steps))) for steps in different], dtype=np.intp)[which]
-        alike = ["case", "mode", "steps", "due"]
-        peers = self.trials[alike[:3]].assign(due=due, most=counts)
-        most = peers.groupby(alike, observed=True, sort=False)["most"].transform("max").to_numpy(dtype=np.intp)
-        return np.maximum(most, self._facts["expecting"]) if table is OBSERVATIONS else most
+        most = np.zeros(len(counts), dtype=np.intp)
+        np.maximum.at(most, self._peers, counts)
+        expected: Places = most[self._peers]
+        if table is OBSERVATIONS:
+            expected[self._facts["expecting"] & (expected == 0)] = 1
+        return expected
+
+    @cached_property
+    def _peers(self) -> Places:
+        """Return a number for each trial that it shares with its peers."""
+        alike = self.trials.groupby(["case", "mode", "steps"], observed=True, sort=False)
+        return alike.ngroup().to_numpy().astype(np.intp)
 
     @cached_property
     def _facts(self) -> dict[str, Mask]:
         """Return what the plan says of each trial: nothing of one that it does not know."""
-        facts = {
-            name: np.zeros(len(self.trials), dtype=np.bool_) for name in ("short", "expecting", "probed", "pictured")
-        }
-        of_cell = self.trials.groupby(list(CELL), observed=True, sort=False).indices
-        seeds = self.trials["seed"].to_numpy()
-        for cell, probing, expecting in _looked_at(self.manifest):
-            rows = of_cell.get((cell.case, cell.device, cell.dtype, cell.mode), [])
-            ranks = seeds[rows] - np.uint64(cell.first_seed)
-            facts["short"][rows] = cell.short
-            facts["expecting"][rows] = expecting
-            facts["probed"][rows] = probing & (ranks < PROBED_SEEDS)
-            facts["pictured"][rows] = probing & (ranks < PICTURED_SEEDS)
-        return facts
+        cells = pd.DataFrame(_looked_at(self.manifest), columns=[*CELL, "first_seed", "short", "probing", "expecting"])
+        named = pd.MultiIndex.from_frame(cells[list(CELL)])
+        planned = named.get_indexer(self.register.cells)[self.register.cell_of_each]
+        first = cells["first_seed"].to_numpy(dtype=np.uint64)
+        facts = {name: np.append(cells[name].to_numpy(dtype=np.bool_), False)[planned] for name in cells.columns[-3:]}
+        ranks = self.trials["seed"].to_numpy() - np.append(first, np.uint64(0))[planned]
+        ranked = {"probed": PROBED_SEEDS, "pictured": PICTURED_SEEDS}
+        return facts | {name: facts["probing"] & (ranks < count) for name, count in ranked.items()}
 
 
-def _looked_at(manifest: Manifest) -> Iterator[tuple[PlannedCell, bool, bool]]:
-    """Give each cell, whether its first seeds are probed and pictured, and whether something is expected of it."""
+def _looked_at(manifest: Manifest) -> Iterator[tuple[str, str, str, str, int, bool, bool, bool]]:
+    """Give each cell, its first seed, whether it is short, whether its first seeds are probed, if things are expected.
+
+    Seeds that are probed are pictured, too.
+    """
     claused = {case.name for case in manifest.cases if case.clauses}
     modes: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
     for cell in manifest.cells:
         modes[cell.case, cell.device, cell.dtype].append(cell.mode)
     for cell in manifest.cells:
         is_probing = cell.mode == probing_mode(modes[cell.case, cell.device, cell.dtype])
-        yield cell, is_probing, cell.case in claused and not cell.short
+        expecting = cell.case in claused and not cell.short
+        yield (cell.case, cell.device, cell.dtype, cell.mode, cell.first_seed, cell.short, is_probing, expecting)

@@ -23,12 +23,15 @@ from suite.trial import Manifest
 MANIFEST_FILE = "run.json"
 MACHINE_FILE = "machine.json"
 
-MOST_BYTES = 2**25
-"""Of a file of JSON; a run of the documented cases takes 130 kB."""
+MOST_BYTES = 2**23
+"""Of a file of JSON, read or written; a run of the documented cases takes 130 kB."""
 MOST_NAMES = 10_000
 """In one object."""
 DEEPEST = 12
 """Names of a path that are told; a run's holds fewer."""
+
+LATER = ("modes",)
+"""What a run of an earlier suite does not tell, and every run of this one does; it is not there where it is empty."""
 
 Record = TypeVar("Record", Manifest, Machine)
 
@@ -37,17 +40,31 @@ def write_json(file: Path, record: Manifest | Machine) -> None:
     """Write a record as JSON, whole or not at all; infinities become the text "Infinity".
 
     Raises:
-        SuiteError: if the folder cannot be written, or something in it is no UTF-8, as a folder's name may be.
+        SuiteError: if the folder cannot be written, or what :func:`as_json` refuses.
+    """
+    replace_own(file, as_json(file, record))
+
+
+def as_json(file: Path, record: Manifest | Machine) -> str:
+    """Return the text of a record, which is to stand in ``file``.
+
+    Raises:
+        SuiteError: if something in it is no UTF-8, as a folder's name may be, or it is larger than what is read.
     """
     try:
         plain = _plain(record)
     except PydanticSerializationError as error:
         raise SuiteError(f"{file}: cannot be written: a name or a text in it is no UTF-8; give another") from error
-    replace_own(file, json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
+    text = json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
+    if (size := len(text.encode())) > MOST_BYTES:
+        told = f"{file}: would be of {size:,} bytes, and none larger than {MOST_BYTES:,} is read"
+        raise SuiteError(f"{told}; train fewer cases, dtypes or devices in one run")
+    return text
 
 
 def _plain(record: Manifest | Machine) -> Any:
-    return {"schema": SCHEMA_VERSION, **json.loads(to_json(record, inf_nan_mode="strings"))}
+    plain = {"schema": SCHEMA_VERSION, **json.loads(to_json(record, inf_nan_mode="strings"))}
+    return {name: value for name, value in plain.items() if value or name not in LATER}
 
 
 def read_json(file: Path, kind: type[Record]) -> Record:

@@ -13,11 +13,13 @@ import pandas as pd
 from suite.errors import SuiteError, raise_all
 from suite.machine import Machine, differences
 from suite.records.atomic import replace_own, writing
+from suite.records.belonging import Register
 from suite.records.folder import missing, read_machine, read_manifest
 from suite.records.grow import append_text, cut_to_whole_rows, is_torn
+from suite.records.lawful import unlawful_machine, unlawful_manifest
 from suite.records.lock import only_writer
 from suite.records.lost import Recorded
-from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, write_json
+from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, as_json, write_json
 from suite.records.own import read_own, stands
 from suite.records.read import read_table
 from suite.records.rows import TABLES, as_csv, frames
@@ -35,8 +37,10 @@ class Recorder:
         """Begin a new run in ``folder``.
 
         Raises:
-            SuiteError: if the folder holds a run already, or cannot be written.
+            SuiteError: if the folder holds a run already, or cannot be written, or what is to be done would not be
+                read again; nothing is written then.
         """
+        _check_readable(folder, manifest, machine)
         with writing(folder):
             if (folder / MANIFEST_FILE).exists():
                 raise SuiteError(f"{folder}: holds a run already; give another --out, or --resume to complete it")
@@ -81,8 +85,8 @@ class Recorder:
         A kill tears a table only where the same trials' curves, which are written before, are not recorded either.
         """
         tables = {table: read_table(self.folder / table.file, table) for table in TABLES}
-        recorded = Recorded(trials=tables[TRIALS], manifest=self.manifest)
-        places = {table: recorded.places(rows) for table, rows in tables.items()}
+        recorded = Recorded(register=Register(tables[TRIALS]), manifest=self.manifest)
+        places = {table: recorded.register.places(rows) for table, rows in tables.items()}
         killed = not complete and bool((places[CURVES] < 0).any())
         kept = ~recorded.lost(places, () if killed else torn)
         if any(missing(tables[TRIALS][kept], self.manifest)):
@@ -131,6 +135,14 @@ def sole_recorder(folder: Path, manifest: Manifest, machine: Machine, *, resume:
             folder.mkdir(parents=True, exist_ok=True)
     with only_writer(folder, patience=0.0):
         yield Recorder.resume(folder, manifest, machine) if resume else Recorder(folder, manifest, machine)
+
+
+def _check_readable(folder: Path, manifest: Manifest, machine: Machine) -> None:
+    """Refuse to write what would be refused on reading, when all of it is trained."""
+    told = {MANIFEST_FILE: unlawful_manifest(manifest), MACHINE_FILE: unlawful_machine(machine)}
+    raise_all(f"{folder / file}: {fault}" for file, faults in told.items() for fault in faults)
+    as_json(folder / MACHINE_FILE, machine)
+    as_json(folder / MANIFEST_FILE, manifest)
 
 
 def _left(folder: Path) -> Iterator[Path]:

@@ -64,13 +64,19 @@ def complete(tmp_path: Path, undisturbed: dict[str, bytes]) -> Path:
 def run_over(
     trial_of: Callable[..., Trial], manifest_of: Callable[..., Manifest], machine: Machine
 ) -> Callable[..., RunRecord]:
-    """Make a run of two seeds of each cell, given as case, device and dtype, on the devices that they name."""
+    """Make a run of some seeds of each cell, given as case, device and dtype, on the devices that they name."""
 
-    def make(*cells: tuple[str, str, str], run: str = "a-run", observed: bool = True, **given: object) -> RunRecord:
+    def make(
+        *cells: tuple[str, str, str],
+        run: str = "a-run",
+        observed: bool = True,
+        seeds: range = range(2),
+        **given: object,
+    ) -> RunRecord:
         trials = [
             trial_of(seed, case=case, device=device, dtype=dtype, **({} if observed else {"observations": ()}))
             for case, device, dtype in cells
-            for seed in range(2)
+            for seed in seeds
         ]
         devices = {device: machine.devices[device] for _, device, _ in cells}
         return in_memory(manifest_of(trials, run=run, **given), replace(machine, devices=devices), trials)

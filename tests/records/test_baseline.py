@@ -137,6 +137,40 @@ def test_no_cell_of_the_baseline_is_lost_unless_that_is_allowed(
     assert [cell.dtype for cell in find_baselines(tmp_path)["cpu"].manifest.cells] == ["float16"]
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "lost"),
+    [
+        (range(100), range(1), 99),
+        (range(100), range(99), 1),
+        (range(10, 20), range(15), 5),
+        (range(10, 20), range(15, 40), 5),
+        (range(10), range(20, 40), 10),
+        (range(2**64 - 3, 2**64), range(2**64 - 3, 2**64 - 1), 1),
+    ],
+    ids=str,
+)
+def test_no_seed_of_the_baseline_is_lost_unless_that_is_allowed(
+    tmp_path: Path, run_over: Callable[..., RunRecord], before: range, now: range, lost: int
+) -> None:
+    """A cell of which the run holds fewer seeds is named with their number; --drop lets them go."""
+    accept(run_over(CPU, HALF, seeds=before), tmp_path, reason=REASON, who="Ada")
+    told = (
+        f"{lost} of the present baseline's {len(before)} seeds are not in this run and would be lost; "
+        "run all of them, or allow it with --drop"
+    )
+    fewer = run_over(CPU, HALF, seeds=now)
+    assert refused(fewer, tmp_path) == (f"neuron[cpu-float64]: {told}", f"neuron[cpu-float16]: {told}")
+    accept(fewer, tmp_path, reason=REASON, who="Ada", drop=True)
+    assert [cell.seeds for cell in find_baselines(tmp_path)["cpu"].manifest.cells] == [len(now)] * 2
+
+
+def test_more_seeds_than_before_are_no_loss(tmp_path: Path, run_over: Callable[..., RunRecord]) -> None:
+    """A baseline that grows loses nothing."""
+    accept(run_over(CPU, seeds=range(10, 20)), tmp_path, reason=REASON, who="Ada")
+    accept(run_over(CPU, seeds=range(30)), tmp_path, reason=REASON, who="Ada")
+    assert [cell.seeds for cell in find_baselines(tmp_path)["cpu"].manifest.cells] == [30]
+
+
 def test_more_cells_than_before_are_no_loss(tmp_path: Path, run_over: Callable[..., RunRecord]) -> None:
     """A baseline grows without being asked."""
     accept(run_over(CPU), tmp_path, reason=REASON, who="Ada")

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from suite.clause import Clause
 from suite.machine import Device, Machine, Settings
 from suite.records.faults import MOST_FAULTS
-from suite.records.lawful import DEVICE, unlawful_machine, unlawful_manifest
+from suite.records.lawful import (
+    DEVICE,
+    LONGEST_NAME,
+    MOST_DEVICES,
+    MOST_ROOTS,
+    unlawful_machine,
+    unlawful_manifest,
+)
 from suite.sketch import Layer, Sketch
 from suite.trial import Manifest, Trial
 
@@ -60,6 +67,14 @@ CASES: list[tuple[dict[str, Any], str]] = [
         {"sketch": Sketch(layers=(Layer(inputs=-1, outputs=1),))},
         "sketch.layers.0.inputs: found -1, expected 0 to 9007199254740992",
     ),
+    (
+        {"sketch": Sketch(points=((0.0, 1.0), (1.0, float("inf"))))},
+        "sketch.points.1: found (1.0, inf), expected two finite numbers",
+    ),
+    (
+        {"sketch": Sketch(points=((float("nan"), 1.0),))},
+        "sketch.points.0: found (nan, 1.0), expected two finite numbers",
+    ),
 ]
 
 
@@ -79,6 +94,7 @@ CLAUSES: list[dict[str, Any]] = [
     {"summary": "share"},
     {"summary": "share", "share": (0.9, 0.1)},
     {"summary": "share", "share": (-0.1, 0.1)},
+    {"bounds": {}},
     {"bounds": {"*": ([], [])}},
     {"bounds": {"*": ([1.0], [0.0])}},
     {"bounds": {"*": ([0.0, 0.0], [1.0])}},
@@ -92,6 +108,54 @@ def test_a_clause_that_nothing_can_be_judged_by_is_named(manifest: Manifest, cha
     case = replace(manifest.cases[0], clauses=(CLAUSE, replace(CLAUSE, **change)))
     (fault,) = unlawful_manifest(replace(manifest, cases=(case,)))
     assert fault.startswith("cases.0.clauses.1.")
+
+
+def long_named(length: int, manifest: Manifest) -> Manifest:
+    """Give the run, and its case, a name of so many characters."""
+    name, (case,), (cell,) = "x" * length, manifest.cases, manifest.cells
+    return replace(manifest, run=name, cases=(replace(case, name=name),), cells=(replace(cell, case=name),))
+
+
+def test_a_name_is_no_longer_than_that_of_a_file(manifest: Manifest) -> None:
+    """What a folder, or a file, is named after: a run and its cases."""
+    assert list(unlawful_manifest(long_named(LONGEST_NAME, manifest))) == []
+    told = f"found {LONGEST_NAME + 1} characters, expected at most {LONGEST_NAME}"
+    assert list(unlawful_manifest(long_named(LONGEST_NAME + 1, manifest))) == [f"run: {told}", f"cases.0.name: {told}"]
+
+
+def test_a_run_is_of_no_more_folders_than_can_be_looked_at(manifest: Manifest) -> None:
+    """Each of them is named to whoever times the run again."""
+    assert list(unlawful_manifest(replace(manifest, roots=("cases",) * MOST_ROOTS))) == []
+    (fault,) = unlawful_manifest(replace(manifest, roots=("cases",) * (MOST_ROOTS + 1)))
+    assert fault == "roots: found 1,001 folders, expected at most 1,000"
+
+
+def lines(manifest: Manifest, *, claims: int, clauses: int, cells: int) -> list[str]:
+    """Return what is at fault where so much is claimed of the case, by so many clauses, in so many cells."""
+    case = replace(manifest.cases[0], claims=("G1",) * claims, clauses=(CLAUSE,) * clauses)
+    seeds = (replace(manifest.cells[0], device=f"cuda:{place}") for place in range(cells))
+    return list(unlawful_manifest(replace(manifest, cases=(case,), cells=tuple(seeds))))
+
+
+def test_what_is_to_be_told_of_a_run_is_limited(manifest: Manifest) -> None:
+    """Each clause is judged in each cell, and stands on a page under each claim; without claims, it is judged."""
+    assert lines(manifest, claims=100, clauses=100, cells=99) == []
+    told = "expected at most 1,000,000"
+    assert lines(manifest, claims=100, clauses=100, cells=100) == [
+        f"cases: found 1,010,000 claims by clauses by cells, {told}"
+    ]
+    assert lines(manifest, claims=0, clauses=2_000, cells=500) == [
+        f"cases: found 1,002,000 claims by clauses by cells, {told}"
+    ]
+
+
+def test_a_machine_has_no_more_devices_than_can_be_told_apart(machine: Machine) -> None:
+    """A page has a column for each."""
+    devices = {f"cuda:{place}": Device(name=f"cuda:{place}", model="", details={}) for place in range(MOST_DEVICES + 1)}
+    (fault,) = unlawful_machine(replace(machine, devices=devices))
+    assert fault == "devices: found 65 devices, expected at most 64"
+    devices.popitem()
+    assert list(unlawful_machine(replace(machine, devices=devices))) == []
 
 
 def test_nothing_stands_twice(manifest: Manifest) -> None:
@@ -133,7 +197,7 @@ def test_of_very_many_faults_few_are_told(manifest: Manifest, machine: Machine) 
     assert len(list(unlawful_manifest(replace(manifest, cells=cells)))) == MOST_FAULTS + 1
     assert list(unlawful_manifest(replace(manifest, cells=cells)))[-1] == "and 1981 more faults"
     devices = {f"/{k}": Device(name="x", model="", details={}) for k in range(1000)}
-    assert list(unlawful_machine(replace(machine, devices=devices)))[-1] == "and 1980 more faults"
+    assert list(unlawful_machine(replace(machine, devices=devices)))[-1] == "and 1981 more faults"
 
 
 def test_no_fault_is_as_long_as_what_is_at_fault(manifest: Manifest, machine: Machine) -> None:
@@ -142,10 +206,11 @@ def test_no_fault_is_as_long_as_what_is_at_fault(manifest: Manifest, machine: Ma
     clause = replace(CLAUSE, bounds={f"\n{LONG}": ([], [])})
     odd = replace(
         manifest,
+        run=LONG,
         cases=(replace(case, name=LONG, source=f"../{LONG}", clauses=(clause,)),) * 2,
         cells=(replace(cell, case=LONG, device=LONG, dtype=LONG, mode=LONG, first_seed=-(10**4300) + 1, seeds=0),) * 2,
     )
     device = Device(name=LONG, model="", details={})
     told = [*unlawful_manifest(odd), *unlawful_machine(replace(machine, devices={f"\n{LONG}": device}))]
-    assert len(told) == 18
+    assert len(told) == 21
     assert all(len(fault) < 500 and fault.isprintable() for fault in told)

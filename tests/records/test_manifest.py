@@ -276,12 +276,26 @@ def test_of_very_many_faults_few_are_told(tmp_path: Path, machine: Machine, mani
     assert refused(tmp_path / "machine.json", Machine) == ["devices.d0.details.k0: Input should be a valid string"]
     write_json(tmp_path / "machine.json", replace(machine, variables={f"{k}": "" for k in range(MOST_NAMES + 1)}))
     assert refused(tmp_path / "machine.json", Machine)[0].startswith("is no JSON: an object holds 10,001 names")
-    write_json(tmp_path / "machine.json", replace(machine, torch="x" * MOST_BYTES))
-    assert refused(tmp_path / "machine.json", Machine) == ["is larger than 33,554,432 bytes, which no run's is"]
+    (tmp_path / "machine.json").write_bytes(b" " * (MOST_BYTES + 1))
+    assert refused(tmp_path / "machine.json", Machine) == ["is larger than 8,388,608 bytes, which no run's is"]
     write_json(tmp_path / "run.json", replace(manifest, notes=("x",)))
     text = (tmp_path / "run.json").read_text(encoding="utf-8")
     (tmp_path / "run.json").write_text(text.replace('"x"', "0, 0, 0"), encoding="utf-8")
     assert refused(tmp_path / "run.json", Manifest) == ["notes.0: Input should be a valid string"]
+
+
+def test_nothing_is_written_that_is_too_large_to_be_read(tmp_path: Path, machine: Machine) -> None:
+    """A byte more than what is read is refused with its size, and what stands there stays."""
+    file = tmp_path / "machine.json"
+    write_json(file, replace(machine, torch=""))
+    room = MOST_BYTES - file.stat().st_size
+    fitting = replace(machine, torch="x" * room)
+    write_json(file, fitting)
+    with pytest.raises(SuiteError) as caught:
+        write_json(file, replace(machine, torch="x" * (room + 1)))
+    told = "would be of 8,388,609 bytes, and none larger than 8,388,608 is read"
+    assert caught.value.faults == (f"{file}: {told}; train fewer cases, dtypes or devices in one run",)
+    assert read_json(file, Machine) == fitting
 
 
 LONG = "x" * 10**6
@@ -301,3 +315,19 @@ def test_no_fault_is_as_long_as_what_is_at_fault(tmp_path: Path, what: str) -> N
     """Texts and paths are told by how they begin."""
     (tmp_path / "machine.json").write_text(LENGTHY[what], encoding="utf-8")
     assert all(len(fault) < 1000 for fault in refused(tmp_path / "machine.json", Machine))
+
+
+def test_a_run_that_does_not_tell_its_modes_is_of_an_earlier_suite(
+    tmp_path: Path, manifest_of: Callable[..., Manifest], trial_of: Callable[..., Trial]
+) -> None:
+    """It is read, and written again, as it was; one that tells of none is no suite's."""
+    file, manifest = tmp_path / "run.json", manifest_of([trial_of()])
+    write_json(file, manifest)
+    text = file.read_text(encoding="utf-8")
+    assert '"modes"' not in text
+    assert read_json(file, Manifest) == manifest
+    write_json(file, replace(manifest, modes=("eager",)))
+    assert read_json(file, Manifest).modes == ("eager",)
+    file.write_text(json.dumps({**json.loads(text), "modes": []}), encoding="utf-8")
+    with pytest.raises(SuiteError, match=r"run\.json: modes: is not what this suite writes"):
+        read_json(file, Manifest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -12,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import suite.records.recorder as recorder_module
+from suite.clause import Clause
 from suite.errors import SuiteError
 from suite.machine import Machine
 from suite.records import Recorder, in_memory, read_run
-from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, write_json
+from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, MOST_BYTES, write_json
 from suite.records.rows import as_csv, frames
 from suite.trial import Manifest, Trial
 from tests.records.recorded import SEEDS, TORN, content, killed_after, same_tables
@@ -97,6 +99,34 @@ def test_a_run_is_not_begun_over_another(complete: Path, manifest: Manifest, mac
         Recorder(complete, manifest, machine)
     assert caught.value.faults == (f"{complete}: holds a run already; give another --out, or --resume to complete it",)
     assert content(complete) == before
+
+
+def unreadable(manifest: Manifest, machine: Machine) -> list[tuple[Manifest, Machine, str]]:
+    """Return what would be refused if it were read again, and how it is refused."""
+    clause = Clause(observation="w", bounds={})
+    case = replace(manifest.cases[0], clauses=(clause,))
+    odd = "cases.0.clauses.0.bounds: found none, expected those of some dtype"
+    large = "would be of .* bytes, and none larger than .* is read; train fewer .*"
+    return [
+        (replace(manifest, cases=(case, *manifest.cases[1:])), machine, rf"run\.json: {odd}"),
+        (replace(manifest, notes=("x" * MOST_BYTES,)), machine, rf"run\.json: {large}"),
+        (replace(manifest, notes=("\udcff",)), machine, r"run\.json: cannot be written: .* is no UTF-8; give another"),
+        (manifest, replace(machine, cores=0), r"machine\.json: cores: found 0, expected 1 to 65536"),
+        (manifest, replace(machine, torch="x" * MOST_BYTES), rf"machine\.json: {large}"),
+    ]
+
+
+@pytest.mark.parametrize("which", range(5))
+def test_a_run_that_could_not_be_read_again_is_not_begun(
+    tmp_path: Path, manifest: Manifest, machine: Machine, which: int
+) -> None:
+    """Whoever trains for an hour learns of it before, and no file is written."""
+    odd, elsewhere, told = unreadable(manifest, machine)[which]
+    with pytest.raises(SuiteError) as caught:
+        Recorder(tmp_path / "run", odd, elsewhere)
+    (fault,) = caught.value.faults
+    assert re.fullmatch(f"{tmp_path}/run/{told}", fault)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("file", [*TORN, "trials.csv"])

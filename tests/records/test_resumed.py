@@ -170,7 +170,7 @@ def test_what_is_expected_was_observed(
 ) -> None:
     """A case of which something is expected has observations, though no peer of a trial has any left."""
     trials = [trial_of(seed) for seed in range(SEEDS)]
-    manifest = manifest_of(trials, clauses=[Clause(observation="w", bounds={})], complete=False)
+    manifest = manifest_of(trials, clauses=[Clause(observation="w", bounds={"*": ([4.5], [5.5])})], complete=False)
     recorder = Recorder(tmp_path / "run", manifest, machine)
     recorder.append([replace(trial, observations=()) for trial in trials])
     recorder.finish()
@@ -192,12 +192,13 @@ def test_a_seed_that_is_not_probed_lost_nothing(
         *(trial_of(seed, mode="ensemble") for seed in range(PICTURED_SEEDS, PROBED_SEEDS)),
         *(trial_of(seed, mode="ensemble", distances=()) for seed in range(PROBED_SEEDS, PROBED_SEEDS + 3)),
     ]
-    manifest = manifest_of(trials, clauses=[Clause(observation="w", bounds={})], complete=False)
+    manifest = manifest_of(trials, clauses=[Clause(observation="w", bounds={"*": ([4.5], [5.5])})], complete=False)
     manifest = replace(manifest, cells=tuple(replace(c, short=c.mode == "eager") for c in manifest.cells))
     recorder = Recorder(tmp_path / "run", manifest, machine)
     recorder.append(trials)
     recorder.finish()
     before = content(recorder.folder)
+    assert len(read_run(recorder.folder).trials) == len(trials)
     assert not mended(recorder.folder, trials, manifest, machine)
     assert content(recorder.folder) == before
 
