@@ -24,14 +24,16 @@ DECLARES_CASES = re.compile(
     r"^from suite import (?:\([^)]*?|(?:[^\n(#\\]|\\\n)*?)\bCase\b|^(?!\s*#).*\bsuite\.Case\(", re.MULTILINE
 )
 """A file that imports ``Case`` from the suite, or makes a ``suite.Case``, and is no test, holds cases."""
+OPTION_OF_RUN = re.compile(r'^--(?=(?:device|dtype|seeds) ")', re.MULTILINE)
+"""Before the name of an option of ``suite run``, where a fault begins with it."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what ``suite run`` calls by the same names."""
+    """Add what ``suite run`` calls ``--device``, ``--dtype`` and ``--seeds``: names that other projects use, too."""
     group = parser.getgroup("suite", "cases of small networks")
-    group.addoption("--device", default="auto", help="torch devices for cases, as cpu,cuda; auto takes what is here")
-    group.addoption("--dtype", default="all", help="dtypes for cases, as float32,float64; or all")
-    group.addoption("--seeds", default=None, help="seeds for cases: 100, or first and end, as 20:120")
+    group.addoption("--suite-device", default="auto", help="torch devices, as cpu,cuda; auto takes what is here")
+    group.addoption("--suite-dtype", default="all", help="dtypes, as float32,float64; or all")
+    group.addoption("--suite-seeds", default=None, help="seeds: 100, or first and end, as 20:120")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> CaseFile | None:
@@ -52,7 +54,7 @@ class CaseFile(pytest.File):
         try:
             collection, plan = self._planned()
         except SuiteError as error:
-            raise self.CollectError(str(error)) from error
+            raise self.CollectError(OPTION_OF_RUN.sub("--suite-", str(error))) from error
         for cell in plan.cells:
             if self.config.getoption("benchmark_only", default=False):
                 yield pytest.Function.from_parent(self, name=cell.label, callobj=_step_benchmark(cell))
@@ -64,7 +66,7 @@ class CaseFile(pytest.File):
         from suite.plan import DTYPES, ENSEMBLE, make_plan, parse_choice, parse_devices, parse_seeds
         from suite.train.suited import suited
 
-        asked = {name: self.config.getoption(name) for name in ("device", "dtype", "seeds")}
+        asked = {name: self.config.getoption(f"suite_{name}") for name in ("device", "dtype", "seeds")}
         devices, _ = parse_devices(asked["device"])
         collection = discover([self.path])
         plan = make_plan(

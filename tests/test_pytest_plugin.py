@@ -25,7 +25,7 @@ pytest_plugins = "pytester"
 
 Declare = Callable[..., Path]
 
-FAST = ("--device", "cpu", "--dtype", "float32", "--seeds", "2", "-p", "no:cacheprovider")
+FAST = ("--suite-device", "cpu", "--suite-dtype", "float32", "--suite-seeds", "2", "-p", "no:cacheprovider")
 HOLDS, BREAKS = "parameter('weight', at_start=True, low=-1.0, high=1.0)", "parameter('weight', low=1e6)"
 
 
@@ -74,11 +74,11 @@ def names(result: pytest.RunResult) -> list[str]:
 def test_every_cell_is_an_item(pytester: pytest.Pytester, declare: Declare) -> None:
     """A case is collected as case[device-dtype], one item a cell, in the order of the plan."""
     declare("neuron", HOLDS)
-    words = ("--collect-only", "-q", "--device", "cpu", "--seeds", "1")
+    words = ("--collect-only", "-q", "--suite-device", "cpu", "--suite-seeds", "1")
     found = names(pytester.runpytest_inprocess(*words, "cases"))
     dtypes = ("float64", "float32", "bfloat16", "float16")
     assert found == [f"cases/neuron.py::neuron[cpu-{dtype}]" for dtype in dtypes]
-    few = pytester.runpytest_inprocess(*words, "--dtype", "float16,float64", "cases")
+    few = pytester.runpytest_inprocess(*words, "--suite-dtype", "float16,float64", "cases")
     assert names(few) == [found[3], found[0]]
 
 
@@ -131,7 +131,7 @@ def test_items_are_chosen_by_name(pytester: pytest.Pytester, declare: Declare) -
     """-k chooses items by case and dtype, -x stops at the first failure, and one id is one cell."""
     for name in ("aaa", "bbb"):
         declare(name, BREAKS)
-    words = [word for word in FAST if word not in {"--dtype", "float32"}]
+    words = [word for word in FAST if word not in {"--suite-dtype", "float32"}]
     chosen = pytester.runpytest_inprocess(*words, "-v", "-k", "bbb and float16 and not bfloat16", "cases")
     assert names(chosen) == ["cases/bbb.py::bbb[cpu-float16]"]
     pytester.runpytest_inprocess(*words, "-x", "cases").assert_outcomes(failed=1)
@@ -140,9 +140,9 @@ def test_items_are_chosen_by_name(pytester: pytest.Pytester, declare: Declare) -
 
 
 def test_seeds_are_those_asked_for(pytester: pytest.Pytester, declare: Declare) -> None:
-    """--seeds chooses the seeds, as `suite run` does: the first so many, or from the first to the end."""
+    """--suite-seeds chooses the seeds, as `suite run --seeds` does: the first so many, or from the first to the end."""
     declare("found", "parameter('weight', at_start=True, low=9.0)")
-    result = pytester.runpytest_inprocess(*FAST, "--seeds", "5:8", "cases")
+    result = pytester.runpytest_inprocess(*FAST, "--suite-seeds", "5:8", "cases")
     result.stdout.fnmatch_lines(["*of seed 5 is *(3 of 3 seeds outside)"])
 
 
@@ -191,7 +191,8 @@ def test_a_fault_of_a_case_file_is_one_line(pytester: pytest.Pytester, declare: 
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("--device", "nowhere"), ("--dtype", "float7"), ("--seeds", "7:7"), ("--seeds", "x")]
+    ("option", "value"),
+    [("--suite-device", "nowhere"), ("--suite-dtype", "float7"), ("--suite-seeds", "7:7"), ("--suite-seeds", "x")],
 )
 def test_a_wrong_option_is_one_line(pytester: pytest.Pytester, declare: Declare, option: str, value: str) -> None:
     """A device, dtype or range of seeds that is none is an error that names option and value."""
@@ -200,6 +201,23 @@ def test_a_wrong_option_is_one_line(pytester: pytest.Pytester, declare: Declare,
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([f'{option} "{value}" *'])
     assert "Traceback" not in result.stdout.str()
+
+
+def test_another_projects_options_are_its_own(pytester: pytest.Pytester, declare: Declare) -> None:
+    """A conftest may add options of the usual names, which other projects have, wherever the suite is installed."""
+    declare("holds", HOLDS)
+    pytester.makeconftest(
+        "def pytest_addoption(parser):\n"
+        "    for name in ('--device', '--dtype', '--seeds'):\n"
+        "        parser.addoption(name, default='its own')\n"
+    )
+    pytester.makepyfile(
+        "def test_options(pytestconfig):\n"
+        "    given = [pytestconfig.getoption(name) for name in ('device', 'dtype', 'seeds')]\n"
+        "    assert given == ['tpu', 'its own', '7']\n"
+    )
+    result = pytester.runpytest_subprocess(*FAST, "--device", "tpu", "--seeds", "7", ".", "cases")
+    result.assert_outcomes(passed=2)
 
 
 def test_steps_are_timed_by_pytest_benchmark(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import atexit
+import io
+import os
+import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from suite.errors import SuiteError
+from suite.errors import SuiteError, raise_all
 from suite.signals import ENDING, heard_by
 
 if TYPE_CHECKING:
@@ -58,7 +61,9 @@ def verb(function: Callable[..., int]) -> Callable[..., None]:
     def exit_with_code(*args: Any, **options: Any) -> None:
         try:
             with _stoppable():
-                sys.exit(function(*args, **options))
+                code = function(*args, **options)
+                _flush()
+                sys.exit(code)
         except SuiteError as error:
             for fault in error.faults:
                 complain(fault)
@@ -67,8 +72,20 @@ def verb(function: Callable[..., int]) -> Callable[..., None]:
             with heard_by(lambda *_: None, *ENDING):  # which has been heard
                 complain("interrupted")
             sys.exit(code_of(stop))
+        finally:
+            _end_deaf()
 
     return exit_with_code
+
+
+def _end_deaf() -> None:
+    """Let Ctrl-C come to nothing once Python ends, before all else that it does then: nobody would catch it."""
+    atexit.unregister(_hear_no_more)
+    atexit.register(_hear_no_more)  # what is registered last is called first, and a verb's libraries register, too
+
+
+def _hear_no_more() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class TerminatedError(KeyboardInterrupt):
@@ -94,10 +111,6 @@ TOLD: list[KeyboardInterrupt] = []
 """What asked the present verb to stop."""
 
 
-# Where a process ends anyway, Python would tell Ctrl-C as an exception that nobody catches.
-atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
-
-
 @contextmanager
 def _stoppable() -> Iterator[None]:
     """Let SIGTERM, as Ctrl-C, stop what is done within."""
@@ -119,6 +132,44 @@ def complain(line: str, file: IO[Any] | None = None) -> None:
     click.echo(f"suite: {plain(line)}", file=file, err=True)
 
 
+@contextmanager
+def _printing() -> Iterator[None]:
+    """Print whatever there is to the output that there is; one that takes nothing is told in one line, and is code 2.
+
+    What the output's encoding lacks stands there by its number.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    for name in ("COLUMNS", "LINES"):
+        if not re.fullmatch("[0-9]{1,4}", os.environ.get(name, "1")):
+            del os.environ[name]  # rich would fail at what is no plain number
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:  # of a file, or made up by somebody's code
+            raise
+        with suppress(OSError):
+            complain(f"what is printed cannot be written: {error.strerror or error}")
+        _drop_unwritten()
+        sys.exit(COULD_NOT_RUN)
+
+
+def _flush() -> None:
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.flush()
+
+
+def _drop_unwritten() -> None:
+    """Let Python, which writes what is left as it ends, not complain once more of an output that takes nothing."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            with suppress(OSError):  # as of a stream that is no file
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 class WrongWordsError(click.ClickException):
     """Words on the command line that no verb understands."""
 
@@ -138,12 +189,12 @@ class Verbs(click.Group):
 
     def make_context(self, *given: Any, **options: Any) -> click.Context:
         """Read the words before the verb."""
-        with _in_one_line():
+        with _printing(), _in_one_line():
             return super().make_context(*given, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Read the verb and the words after it, and do it."""
-        with _in_one_line():
+        with _printing(), _in_one_line():
             return super().invoke(ctx)
 
 
@@ -185,3 +236,23 @@ def roots_of(cases: Sequence[Path]) -> list[Path]:
     from suite.discover import documented
 
     return list(cases) or [documented()]
+
+
+def spare_records(option: str, files: Iterable[Path]) -> None:
+    """Refuse to write over a record: over a file that a run's folder has of its own.
+
+    Raises:
+        SuiteError: naming each such file.
+    """
+    from suite.records.find import FILES
+    from suite.records.lock import HOLDER_FILE, LOCK_FILE
+    from suite.records.manifest import MANIFEST_FILE
+    from suite.records.own import stands
+    from suite.records.schema import AGAIN, FIRST, VERDICTS
+
+    own = FILES | {AGAIN.file, FIRST.file, VERDICTS.file, LOCK_FILE, HOLDER_FILE}
+    raise_all(
+        f"{option} {file}: is a run's own record, which is not written over; give another name"
+        for file in files
+        if file.name.lower() in own and stands(file.parent / MANIFEST_FILE)
+    )

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from suite.cli.common import BASELINE, BASELINES, JSON, RUN, STRICT, main, roots_of, verb
+from suite.cli.common import BASELINE, BASELINES, JSON, RUN, STRICT, main, roots_of, spare_records, verb
+from suite.errors import gather
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,28 +74,39 @@ def compare(
     Example: suite compare results/runs/NAME --report verdicts.md
     """
     from suite.judge import exit_code, judge
-    from suite.records import find_baselines, read_run, write_verdicts
+    from suite.records import find_baselines, read_run
     from suite.report.judged import JudgedRun
-    from suite.report.verdicts.files import check_endings, write_report
-    from suite.report.verdicts.github import annotation_lines, append_summary, silenced, summary_file
+    from suite.report.verdicts.files import check_endings
+    from suite.report.verdicts.github import annotation_lines, silenced, summary_file
 
     check_endings(report)
+    spare_records("--report", report)
     summary = summary_file() if github else None
     recorded, baselines = read_run(run), find_baselines(baseline)
     if again:
         recorded = _timed_again(recorded, baselines, run, roots_of(cases))
     verdicts = judge(recorded, baselines)
     judged = JudgedRun(run=recorded, verdicts=verdicts, strict=strict)
-    with silenced(click.echo) if github and not as_json else nullcontext():
-        print_verdicts(verdicts, steps=_steps(judged, run, baseline), strict=strict, as_json=as_json)
+    with gather() as writing:  # before anything is printed, which may fail; what it finds is told after the verdicts
+        writing(lambda: _write(run, judged, report, summary))
+        with silenced(click.echo) if github and not as_json else nullcontext():
+            print_verdicts(verdicts, steps=_steps(judged, run, baseline), strict=strict, as_json=as_json)
+    for line in annotation_lines(judged) if github else ():
+        click.echo(line, err=as_json)
+    return exit_code(verdicts, strict=strict)
+
+
+def _write(run: Path, judged: JudgedRun, report: Sequence[Path], summary: Path | None) -> None:
+    """Write the verdicts to the files that were asked for, and keep them with the run."""
+    from suite.records import write_verdicts
+    from suite.report.verdicts.files import write_report
+    from suite.report.verdicts.github import append_summary
+
     for file in report:
         write_report(file, judged)
-    if summary:
+    if summary is not None:
         append_summary(summary, judged)
-        for line in annotation_lines(judged):
-            click.echo(line, err=as_json)
-    write_verdicts(run, [verdict.row() for verdict in verdicts])
-    return exit_code(verdicts, strict=strict)
+    write_verdicts(run, [verdict.row() for verdict in judged.verdicts])
 
 
 def _steps(judged: JudgedRun, folder: Path, baseline: Path) -> list[Step]:

@@ -20,6 +20,7 @@ from suite.cli.common import (
     complain,
     main,
     roots_of,
+    spare_records,
     verb,
 )
 from suite.errors import SuiteError
@@ -75,6 +76,7 @@ def table(runs: tuple[Path, ...], scaling: bool, form: str, out: Path | None, as
     from suite.report import scaling as growth
     from suite.report import table as tables
 
+    spare_records("--out", [out] if out else [])
     recorded = [read_run(folder) for folder in runs]
     kind = growth if scaling else tables
     rows = kind.rows_of(recorded)
@@ -113,10 +115,11 @@ def report(runs: tuple[Path, ...], baseline: Path, out: Path | None, strict: boo
     from suite.report.judged import JudgedRun
     from suite.report.page.page import write_page
 
+    file = out or runs[0] / "page.html"
+    spare_records("--out", [file])
     baselines = find_baselines(baseline)
     recorded = [read_run(folder) for folder in runs]
     judged = [JudgedRun(run=run, verdicts=judge(run, baselines), strict=strict) for run in recorded]
-    file = out or runs[0] / "page.html"
     write_page(file, judged)
     click.echo(plain(str(file)))
     return exit_code([verdict for side in judged for verdict in side.verdicts], strict=strict)

@@ -14,6 +14,7 @@ from suite.judge import Outcome, Verdict
 from suite.judge.pairs import CellKey, CellTables, by_cell
 from suite.judge.statistics import median_interval
 from suite.machine import Machine
+from suite.observe import Array
 from suite.plan import EAGER
 from suite.report.judged import JudgedRun
 from suite.report.ranking import rank
@@ -81,7 +82,7 @@ class Cell:
     @property
     def median_loss(self) -> float:
         """Return the median final loss, where what is no number is above all; NaN without a seed."""
-        return float("nan") if self.main is None else float(self.main.trials["final_loss"].fillna(np.inf).median())
+        return float("nan") if self.main is None else median(self.main.trials["final_loss"].fillna(np.inf).to_numpy())
 
     @cached_property
     def microseconds(self) -> pd.Series:
@@ -96,7 +97,13 @@ class Cell:
         if not len(times):
             return None
         low, high, _ = median_interval(times, INTERVAL)
-        return float(np.median(times)), low, high, len(times)
+        return median(times), low, high, len(times)
+
+
+def median(values: Array) -> float:
+    """Return the median; where the middle two have no sum among the floats, infinity or NaN."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.median(values))
 
 
 def worst(outcomes: Sequence[Outcome]) -> Outcome:

@@ -20,6 +20,7 @@ It does so in what the Markdown came to, where no backslash is left; devices of 
 
 OLD_COMMAND, COMMAND = "##[", "::"
 """What begins a command to GitHub's runners: in any place of a line, and after the blanks before it."""
+COLON_BEFORE_ANOTHER = re.compile(":(?=:)")
 LINE_OF_ITS_OWN = re.compile(r"(?<!\S)::\S*|\S{16,}")
 """A word that begins a command, or that is so long that it may be broken where one begins."""
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -32,7 +33,12 @@ def plain(text: str) -> str:
     shown = shown.replace(OLD_COMMAND, r"\x23#[")
     if COMMAND not in shown:
         return shown
-    return LINE_OF_ITS_OWN.sub(lambda word: word[0].replace(COMMAND, r"\x3a:"), shown)
+    return LINE_OF_ITS_OWN.sub(lambda word: without_commands(word[0]), shown)
+
+
+def without_commands(text: str) -> str:
+    """Return text that holds no two colons side by side, so that wherever it is broken, no line begins a command."""
+    return COLON_BEFORE_ANOTHER.sub(r"\\x3a", text)
 
 
 def _named(char: str) -> str:

@@ -52,11 +52,20 @@ def _case_files(roots: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str]]:
     What a run says of its folders may be anything: none is looked through but the documented one and those below the
     working folder, none further than :data:`MOST_FILES`, and no file is opened.
     """
-    for root in reversed(roots):
+    for root in reversed(_folders(roots)):
         if root == DOCUMENTED:
             yield from _named(case_files(documented()), documented(), Path(CHECKOUT_CASES))
-        elif _below_here(Path(root)):
+        else:
             yield from _named(_some_case_files(Path(root)), Path(root), Path(root))
+
+
+def _folders(roots: Sequence[str]) -> list[str]:
+    """Return the folders that may be looked through, each by the first of the names that lead to it."""
+    named: dict[Path, str] = {}
+    for root in dict.fromkeys(roots):
+        if root == DOCUMENTED or _below_here(Path(root)):
+            named.setdefault((documented() if root == DOCUMENTED else Path(root)).resolve(), root)
+    return list(named.values())
 
 
 def _named(files: Iterable[Path], folder: Path, shown: Path) -> Iterator[tuple[tuple[str, ...], str]]:

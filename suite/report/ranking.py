@@ -27,6 +27,8 @@ CLOSING = {
     1: "something regressed, or an expectation is broken",
     3: "nothing regressed, but something could not be judged",
 }
+NOTHING = "nothing was judged"
+"""What no verdicts come to, whatever the exit code."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,5 +96,5 @@ def counted(verdicts: Sequence[Verdict]) -> str:
 
 
 def closing(verdicts: Sequence[Verdict], *, strict: bool) -> str:
-    """Return what the exit code means."""
-    return CLOSING[exit_code(verdicts, strict=strict)]
+    """Return what the exit code means, if anything was judged."""
+    return CLOSING[exit_code(verdicts, strict=strict)] if verdicts else NOTHING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -44,13 +45,17 @@ def rows_of(runs: Sequence[RunRecord]) -> pd.DataFrame:
 
 
 def _loops(run: RunRecord, named: dict[str, str]) -> Iterator[dict[str, object]]:
-    """Give what one step of all seeds took: the time of each loop counts once, a share for each of its seeds."""
+    """Give what one step of all seeds took: the time of each loop counts once, a share for each of its seeds.
+
+    Where a seed failed, its share is not known, and so neither is what all of them take: there is no row.
+    """
     together = run.trials[run.trials["mode"] != EAGER]
     shares = together["train_seconds"] / together["seeds_together"] / together["steps"]
     for key, part in shares.groupby([together[name].astype(str) for name in (*SERIES, "device")], sort=False):
         place = dict(zip((*SERIES, "device"), map(str, key), strict=True))
-        time = float(part.sum()) * MICROSECONDS
-        yield place | {"device": named[place["device"]], "seeds": len(part), "microseconds": time}
+        time = float(part.sum(skipna=False)) * MICROSECONDS
+        if math.isfinite(time):
+            yield place | {"device": named[place["device"]], "seeds": len(part), "microseconds": time}
 
 
 def _compared(table: pd.DataFrame) -> Iterator[dict[str, object]]:

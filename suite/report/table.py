@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -47,21 +48,47 @@ AGREE = {Outcome.PASS: "yes", Outcome.CHANGED: "yes"}
 def rows_of(runs: Sequence[RunRecord]) -> pd.DataFrame:
     """Return one row a cell, each against the first device in its dtype, or the first dtype on its device."""
     cells = [cell for cell in cells_of([JudgedRun(run=run) for run in runs]) if cell.main is not None]
-    rows = [_row(cell, _reference(cell, cells), cells) for cell in cells]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    firsts = _Firsts.among(cells)
+    return pd.DataFrame([_row(cell, firsts) for cell in cells], columns=list(COLUMNS))
 
 
-def _reference(cell: Cell, cells: Sequence[Cell]) -> Cell | None:
-    """Return the cell that this one is held against: itself on the first device, else in the first dtype."""
-    of_case = [other for other in cells if other.case.name == cell.case.name]
-    same_dtype = [other for other in of_case if other.dtype == cell.dtype]
-    if same_dtype[0] is not cell:
-        return same_dtype[0]
-    same_device = [other for other in of_case if other.device == cell.device]
-    return None if same_device[0] is cell else same_device[0]
+@dataclass(frozen=True, kw_only=True)
+class _Firsts:
+    """The cells that others are held against: of each case, the first in a dtype, on a device, and in float64 there."""
+
+    in_dtype: Mapping[tuple[str, str], Cell]
+    on_device: Mapping[tuple[str, str], Cell]
+    exact: Mapping[tuple[str, str], Cell]
+    cells: int
+    """How many there are in all."""
+
+    @classmethod
+    def among(cls, cells: Sequence[Cell]) -> _Firsts:
+        """Find them, in one pass."""
+        backwards = cells[::-1]  # of several in one place, the first is kept
+        return cls(
+            in_dtype={(cell.case.name, cell.dtype): cell for cell in backwards},
+            on_device={(cell.case.name, cell.device): cell for cell in backwards},
+            exact={(cell.case.name, cell.device): cell for cell in backwards if cell.dtype == EXACT},
+            cells=len(cells),
+        )
+
+    def reference(self, cell: Cell) -> Cell | None:
+        """Return the cell that this one is held against: itself on the first device, else in the first dtype."""
+        same_dtype = self.in_dtype[cell.case.name, cell.dtype]
+        same_device = self.on_device[cell.case.name, cell.device]
+        return next((other for other in (same_dtype, same_device) if other is not cell), None)
+
+    def side(self, cell: Cell) -> Side | None:
+        """Return what is judged of a cell beside another, if any of its seeds was trained."""
+        exact = self.exact.get((cell.case.name, cell.device))
+        if cell.main is None:
+            return None
+        return Side(tables=cell.main, exact=exact.main if exact else None, machine=cell.machine, device=cell.trained_on)
 
 
-def _row(cell: Cell, reference: Cell | None, cells: Sequence[Cell]) -> dict[str, object]:
+def _row(cell: Cell, firsts: _Firsts) -> dict[str, object]:
+    reference = firsts.reference(cell)
     row: dict[str, object] = {
         "case": cell.case.name,
         "dtype": cell.dtype,
@@ -74,7 +101,7 @@ def _row(cell: Cell, reference: Cell | None, cells: Sequence[Cell]) -> dict[str,
     if reference is None:
         return row
     row |= _paired(cell, reference)
-    return row if reference.device == cell.device else row | _agreement(cell, reference, cells)
+    return row if reference.device == cell.device else row | _agreement(cell, reference, firsts)
 
 
 def _paired(cell: Cell, reference: Cell) -> dict[str, object]:
@@ -89,26 +116,17 @@ def _paired(cell: Cell, reference: Cell) -> dict[str, object]:
     }
 
 
-def _agreement(cell: Cell, reference: Cell, cells: Sequence[Cell]) -> dict[str, object]:
+def _agreement(cell: Cell, reference: Cell, firsts: _Firsts) -> dict[str, object]:
     """Say whether two devices agree on a cell's losses, and whose lie nearer to float64."""
-    sides = [_side(one, cells) for one in (cell, reference)]
+    sides = [firsts.side(one) for one in (cell, reference)]
     if sides[0] is None or sides[1] is None:
         return {}
-    beside = judge_beside(sides[0], sides[1], cell.dtype, alpha=FALSE_ALARMS / len(cells))
+    beside = judge_beside(sides[0], sides[1], cell.dtype, alpha=FALSE_ALARMS / firsts.cells)
     judgement = beside.judgement
     agree = AGREE.get(
         judgement.outcome, f"no, from {judgement.stage} on" if judgement.stage else judgement.outcome.word
     )
     return {"losses_agree": agree, "nearer_float64": {-1: cell.device, 0: None, 1: reference.device}[beside.nearer]}
-
-
-def _side(cell: Cell, cells: Sequence[Cell]) -> Side | None:
-    exact = next(
-        (c.main for c in cells if (c.case.name, c.device, c.dtype) == (cell.case.name, cell.device, EXACT)), None
-    )
-    if cell.main is None:
-        return None
-    return Side(tables=cell.main, exact=exact, machine=cell.machine, device=cell.trained_on)
 
 
 def _distances(ours: pd.Series, theirs: pd.Series) -> pd.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import subprocess
@@ -27,6 +28,93 @@ def test_help_shows_an_example(invoke: Invoke, name: str) -> None:
     assert words[:2] == ["suite", name]
     given = {word for word in words if word.startswith("--")}
     assert given <= {option for parameter in main.commands[name].params for option in parameter.opts}
+
+
+SUITE = ("-c", "import sys; from suite.cli import main; sys.argv[0] = 'suite'; main()")
+
+
+def printing(*words: str, shell: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own, its output led as a shell does."""
+    python = shlex.join([sys.executable, *SUITE, *words])
+    env = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}} | environment
+    return subprocess.run(
+        ["bash", "-c", f"{python} {shell}"], capture_output=True, text=True, check=False, env=env, encoding="utf-8"
+    )
+
+
+FULL = pytest.param(">/dev/full", "No space left on device", id="full")
+CLOSED = pytest.param("| true; exit ${PIPESTATUS[0]}", "Broken pipe", id="closed")
+
+
+@pytest.mark.parametrize(("shell", "reason"), [FULL, CLOSED])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [("--json",), ("--github",)], ids=" ".join)
+def test_an_output_that_takes_nothing_is_told_in_one_line(
+    accepted: Path, shell: str, reason: str, unbuffered: str, words: tuple[str, ...]
+) -> None:
+    """It is no verdict; what was asked for in files stands there, and Python has nothing to add as it ends."""
+    Path("before/verdicts.csv").unlink()
+    given = {"PYTHONUNBUFFERED": unbuffered, "GITHUB_STEP_SUMMARY": "summary.md"}
+    done = printing("compare", "before", "--report", "v.md", *words, shell=shell, **given)
+    assert (done.returncode, done.stderr) == (2, f"suite: what is printed cannot be written: {reason}\n")
+    assert "verdicts pass" in Path("v.md").read_text(encoding="utf-8")
+    assert Path("before/verdicts.csv").read_text(encoding="utf-8").count("\n") > 1
+    assert Path("summary.md").exists() == ("--github" in words)
+
+
+@pytest.mark.parametrize(("shell", "reason"), [FULL, CLOSED])
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("run", "--help"), ("list",)], ids=" ".join)
+def test_so_is_it_of_every_verb(cache: Path, shell: str, reason: str, words: tuple[str, ...]) -> None:
+    """Help, version and lists are printed, too."""
+    done = printing(*words, shell=shell)
+    assert (done.returncode, done.stderr) == (2, f"suite: what is printed cannot be written: {reason}\n")
+
+
+@pytest.mark.parametrize("shell", ["2>/dev/full", ">/dev/full 2>/dev/full", ">&-", ">&- 2>&-"])
+def test_what_cannot_be_told_is_not(accepted: Path, shell: str) -> None:
+    """Where nobody can be told of a fault, the exit code is what is left."""
+    assert printing("compare", "nowhere", shell=shell).returncode == 2
+
+
+def test_an_output_that_is_not_there_is_none_to_fail(accepted: Path) -> None:
+    """A verb whose output was closed before it began ends with its own code."""
+    done = printing("table", "before", shell=">&-")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_what_an_encoding_lacks_is_shown_by_its_number(accepted: Path, encoding: str) -> None:
+    """No letter of a name, and none of the suite's own, ends a verb."""
+    Path("before").rename("b\u00e9\u4e2d")
+    done = printing(
+        "compare", "b\u00e9\u4e2d", "--baseline", "b\u00e9\u4e2d", PYTHONIOENCODING=encoding, shell="| cat -v"
+    )
+    assert "Traceback" not in done.stderr
+    shown = {"ascii": r"b\xe9\u4e2d", "latin-1": r"bM-i\u4e2d", "utf-8": "bM-CM-)M-dM-8M--"}[encoding]
+    assert f"suite report '{shown}'" in done.stdout
+
+
+def test_a_fault_of_a_file_is_not_taken_for_the_outputs(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the system refuses of a file, and what somebody's code makes up, keeps its own traceback."""
+    for error in (OSError("made up"), FileNotFoundError(2, "No such file", "a-file")):
+
+        def fail(*_: object, wrong: OSError = error, **__: object) -> None:
+            raise wrong
+
+        monkeypatch.setattr("suite.discover.discover", fail)
+        with pytest.raises(OSError, match=r"made up|a-file"):
+            invoke("run")
+
+
+@pytest.mark.parametrize("size", ["\u00b2", "9" * 5000, "-1", "x", ""])
+def test_a_size_that_is_no_number_is_not_believed(
+    accepted: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, size: str
+) -> None:
+    """A terminal that tells no size that can be read has the usual one."""
+    usual = invoke("compare", "before").stdout
+    for name in ("COLUMNS", "LINES"):
+        monkeypatch.setenv(name, size)
+    assert invoke("compare", "before").stdout == usual
 
 
 def test_help_of_all_shows_an_example_and_every_exit_code(invoke: Invoke) -> None:
@@ -66,9 +154,10 @@ def test_what_ignores_ctrl_c_goes_on_ignoring_it(cases: Path, invoke: Invoke, mo
     assert heard == [signal.SIG_IGN]
 
 
+@pytest.mark.parametrize("late", [True, False])
 @pytest.mark.parametrize("many", [1, 3])
-def test_ctrl_c_while_a_command_ends_is_told_in_one_line(many: int) -> None:
-    """Whether it has come already, or comes when all is done."""
+def test_ctrl_c_while_a_command_ends_is_told_in_one_line(cache: Path, many: int, late: bool) -> None:
+    """Whether it has come already, or comes when all is done, while Python ends what a library left to it."""
     code = f"""
         import atexit, os, signal, sys
 
@@ -76,10 +165,11 @@ def test_ctrl_c_while_a_command_ends_is_told_in_one_line(many: int) -> None:
             for _ in range({many}):
                 signal.raise_signal(signal.SIGINT)
 
-        atexit.register(press)
+        {"" if late else "atexit.register(press)"}
         from suite.cli import common, main
 
         def interrupt(*_, **__):
+            atexit.register(press)
             press()
 
         common.collection_of = interrupt

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shlex
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -168,6 +169,34 @@ def test_a_run_can_be_the_baseline_of_another(accepted: Path, invoke: Invoke, tr
     """A run folder given as --baseline is compared with, without being accepted."""
     train("--out", "after")
     assert invoke("compare", "after", "--baseline", "before").exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["run.json", "RUN.json", "machine.json", "../before/run.json"])
+def test_a_report_is_never_written_over_a_record(
+    accepted: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A run's own files are refused by name before anything is judged; other names are taken in its folder."""
+    shutil.copytree("before", "after")
+    before = {file: file.read_bytes() for file in Path().rglob("*.*") if file.is_file()}
+    with monkeypatch.context() as patch:
+        patch.setattr("suite.judge.judge", None)
+        done = invoke("compare", "after", "--report", "v.md", "--report", f"after/{name}")
+    told = f"suite: --report after/{name}: is a run's own record, which is not written over; give another name\n"
+    assert (done.exit_code, done.stdout, done.stderr) == (2, "", told)
+    assert {file: file.read_bytes() for file in Path().rglob("*.*") if file.is_file()} == before
+    assert invoke("compare", "after", "--report", "after/v.json", "--report", "run.json").exit_code == 0
+
+
+def test_a_run_of_nothing_is_not_said_to_be_judged(accepted: Path, invoke: Invoke) -> None:
+    """A record without a cell, compared with no baseline, comes to nothing, and that is told."""
+    for name, emptied in (("run.json", {"cells": []}), ("machine.json", {"devices": {}})):
+        whole = json.loads(Path("before", name).read_text(encoding="utf-8"))
+        Path("before", name).write_text(json.dumps(whole | emptied), encoding="utf-8")
+    for file in Path("before").glob("*.csv"):
+        file.write_text(file.read_text(encoding="utf-8").partition("\n")[0] + "\n", encoding="utf-8")
+    Path("none").mkdir()
+    done = invoke("compare", "before", "--baseline", "none")
+    assert done.stdout.startswith("no verdicts: nothing was judged\n")
 
 
 def slowed(step: Callable[..., Any]) -> Callable[..., Any]:

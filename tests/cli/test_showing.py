@@ -77,6 +77,17 @@ def test_every_documented_claim_has_a_case(invoke: Invoke) -> None:
     assert (done.exit_code, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("name", ["trials.csv", "run.json", "verdicts.csv", ".lock"])
+@pytest.mark.parametrize("verb", ["table", "report"])
+def test_nothing_is_written_over_a_record(accepted: Path, invoke: Invoke, verb: str, name: str) -> None:
+    """What is written to a file of one's own choice never takes the place of a run's own."""
+    before = {file: file.read_bytes() for file in Path("before").iterdir()}
+    done = invoke(verb, "before", "--out", f"before/{name}")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"suite: --out before/{name}: is a run's own record, which is not written over;")
+    assert {file: file.read_bytes() for file in Path("before").iterdir()} == before
+
+
 HOSTILE = "e\x1b[2J\x1b]0;t\x07\n::error::x \u202e"
 
 

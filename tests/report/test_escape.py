@@ -82,6 +82,15 @@ def test_no_line_is_a_command_to_a_runner(text: str, width: int) -> None:
         assert "##[" not in line
 
 
+@pytest.mark.parametrize("colons", [2, 3, 4, 5, 9])
+@pytest.mark.parametrize("before", ["", "a" * 20])
+def test_of_many_colons_no_two_stand_side_by_side(colons: int, before: str) -> None:
+    """Where a word may be broken, what is left of an odd number of colons is no command either."""
+    shown = plain(f"{before}{':' * colons}error title=x::pwned")
+    assert "::" not in shown.partition(" ")[0]
+    assert shown.replace(r"\x3a", ":") == f"{before}{':' * colons}error title=x::pwned"
+
+
 def test_colons_within_a_name_are_left_alone() -> None:
     """What C++ and Python write with two colons stays as it is, where it can begin no line."""
     assert plain("c10::Error: in a.py::b") == "c10::Error: in a.py::b"

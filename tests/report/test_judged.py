@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.discover import DOCUMENTED, discover, documented
+from suite.discover import DOCUMENTED, case_files, discover, documented
 from suite.report.judged import JudgedRun
 from suite.trial import Manifest, RunRecord, Trial
 from suite.workflow import _declared
@@ -95,6 +95,30 @@ def test_a_root_leads_nowhere_else(
     run = run_of([trial_of()], roots=(root,))
     assert JudgedRun(run=run).places["neuron"][0] == "cases/guide/neuron.py"
     assert all(folder.is_relative_to(tmp_path) for folder in looked)
+
+
+@pytest.mark.parametrize("roots", [("mine",) * 9, ("mine", "./mine", "mine/../mine", "linked", "mine")])
+def test_a_folder_is_looked_through_once(
+    declared_in: Callable[..., JudgedRun],
+    write: Callable[[str, str], Path],
+    case_text: str,
+    monkeypatch: pytest.MonkeyPatch,
+    roots: tuple[str, ...],
+) -> None:
+    """A run may name one folder many times, and by many names; its cases are placed by the first."""
+    monkeypatch.chdir(write("mine/own.py", case_text).parents[1])
+    Path("linked").symlink_to("mine")
+    judged = declared_in("mine")
+    manifest = replace(judged.run.manifest, roots=roots)
+    looked: list[Path] = []
+
+    def look(folder: Path) -> list[Path]:
+        looked.append(folder)
+        return case_files(folder)
+
+    monkeypatch.setattr("suite.report.judged.case_files", look)
+    places = JudgedRun(run=replace(judged.run, manifest=manifest)).places
+    assert (places["own"][0], looked) == ("mine/own.py", [Path("mine")])
 
 
 def test_a_folder_of_very_many_files_is_not_looked_through(

@@ -71,6 +71,12 @@ def test_closing_and_failing_follow_the_exit_code(verdict_of: VerdictOf, outcome
     assert fails(verdicts[1], strict=strict) == (code == 1)
 
 
+@pytest.mark.parametrize("strict", [False, True])
+def test_no_verdicts_say_that_nothing_was_judged(strict: bool) -> None:
+    """Where there was nothing to judge, nobody is told that everything was."""
+    assert closing([], strict=strict) == "nothing was judged"
+
+
 @pytest.mark.parametrize("outcome", Outcome)
 def test_outcomes_that_occurred_are_counted(verdict_of: VerdictOf, outcome: Outcome) -> None:
     """What passes is counted first; what did not occur is not named."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -86,6 +87,20 @@ def test_eager_seeds_are_not_trained_together(run_of: RunOf, trial_of: TrialOf) 
     """The documents' loop, one seed at a time, has no place in it."""
     runs: Sequence[RunRecord] = [run_of([trial_of(seed) for seed in range(n)], run=f"{n}") for n in (1, 2)]
     assert rows_of(runs).empty
+
+
+@pytest.mark.parametrize("seconds", [math.nan, math.inf])
+@pytest.mark.parametrize("failed", [1, 4])
+def test_a_device_on_which_seeds_failed_wins_nothing(
+    runs_of: Callable[..., list[RunRecord]], seconds: float, failed: int
+) -> None:
+    """What a step of all seeds takes is not known where one of them failed, so there is no row of it."""
+    cuda = runs_of("cuda:0", {1: 9e-6, 2: 9e-6, 4: 5e-6})
+    times = cuda[-1].trials["train_seconds"].mask(cuda[-1].trials["seed"] < failed, seconds)
+    broken = replace(cuda[-1], trials=cuda[-1].trials.assign(train_seconds=times))
+    table = rows_of([*runs_of("cpu", {1: 3e-6, 2: 4e-6, 4: 6e-6}), *cuda[:-1], broken])
+    assert list(table[table["device"] == "cuda:0"]["seeds"]) == [1, 2]
+    assert wins(table, "cuda:0") is None
 
 
 def test_runs_of_one_machine_are_one_series(run_of: RunOf, trial_of: TrialOf, machine: Machine) -> None:

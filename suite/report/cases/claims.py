@@ -18,7 +18,10 @@ LISTED_DTYPE = "float32"
 
 def told(clause: Clause) -> str:
     """Say what a clause expects: "layer.weight 4.95 to 5.05 among not dead"."""
-    dtype, bounds = next((d, found) for d in (LISTED_DTYPE, *clause.bounds) if (found := clause.within(d)))
+    dtype = next((dtype for dtype in (LISTED_DTYPE, *clause.bounds) if clause.within(dtype)), LISTED_DTYPE)
+    bounds = clause.within(dtype)
+    if bounds is None:
+        return f"nothing of {clause.observation} in any dtype"
     first = f" (the first of {len(bounds[0])} elements)" if len(bounds[0]) > 1 else ""
     what = f"{clause.observation} {told_bounds(bounds)}{first}{clause.seeds_meant}"
     by_dtype = "" if set(clause.bounds) == {ANY_DTYPE} else f" in {dtype}"

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from suite.errors import raise_all
 from suite.observe import Array
 from suite.plan import EAGER
-from suite.report.cells import DEAD, MICROSECONDS, microseconds_a_step
+from suite.report.cells import DEAD, MICROSECONDS, median, microseconds_a_step
 from suite.trial import DISTURBED, RunRecord
 
 Mask = NDArray[np.bool_]
@@ -205,7 +205,7 @@ def _changes(points: pd.DataFrame, figure: str) -> Iterator[Change]:
     ends = [0, *change_points(values), len(values)]
     rows: list[dict[Any, Any]] = points.to_dict("records")
     for first, change, end in zip(ends, ends[1:], ends[2:], strict=False):
-        before, after = float(np.median(values[first:change])), float(np.median(values[change:end]))
+        before, after = median(values[first:change]), median(values[change:end])
         last, new = rows[change - 1], rows[change]
         yield Change(
             **{name: str(new[name]) for name in CELL},
@@ -243,9 +243,10 @@ def change_points(values: Array) -> list[int]:
 
     Infinite values count as larger than all others.
     """
-    finite = values[np.isfinite(values)]
-    beyond = 2.0 * float(np.abs(finite).max(initial=0.0)) + 1.0
-    signal = np.where(np.isfinite(values), values, np.sign(values) * beyond)
+    finite = np.isfinite(values)
+    largest = float(np.abs(values[finite]).max(initial=0.0))
+    unit = 2.0 ** max(0, math.frexp(largest)[1] - 1)  # in which nothing overflows, and nothing is rounded
+    signal = np.where(finite, values / unit, np.sign(values) * (2.0 * (largest / unit) + 1.0 / unit))
     steps = np.abs(np.diff(signal))
     if len(signal) < FEWEST or not steps.any():
         return []

@@ -17,6 +17,8 @@ from suite.report.table import json_text
 WIDTH = 80
 RUN_NAME, VERSION = 26, 17
 """Columns for the name of a run and for torch's version; a longer one goes on in the next line."""
+LONGEST = 100
+"""Characters of either that are shown."""
 DAY = len("2026-01-01")
 FIGURE_DIGITS = {"median_final_loss": ".4g", "dead_rate": ".3g", "microseconds_a_step": ".4g", "log_yardsticks": ".3f"}
 HEADERS = ("#", "date", "seeds", "final loss", "dead", "µs a step", "ln yardsticks")
@@ -47,11 +49,15 @@ def _runs(runs: pd.DataFrame) -> list[str]:
     """Return the table of runs: what the numbers stand for."""
     columns = [runs[name].tolist() for name in ("started", "run", "torch", "accepted")]
     rows = [
-        [number, plain(started[: DAY + 6]).replace("T", " "), plain(run), plain(torch), "yes" if accepted else ""]
-        for number, (started, run, torch, accepted) in enumerate(zip(*columns, strict=True), start=1)
+        [number, plain(started[: DAY + 6]).replace("T", " "), *map(plain, map(_cut, names)), "yes" if accepted else ""]
+        for number, (started, *names, accepted) in enumerate(zip(*columns, strict=True), start=1)
     ]
     headers = ["#", "started", "run", "torch", "accepted"]
     return tabulate(rows, headers, disable_numparse=True, maxcolwidths=[None, None, RUN_NAME, VERSION]).splitlines()
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def _table(points: pd.DataFrame, numbers: dict[tuple[str, str], int], changes: Sequence[Change]) -> list[str]:
@@ -74,9 +80,9 @@ def _figure(value: float, digits: str) -> str:
 
 def told(change: Change) -> str:
     """Say what moved, by how much, and between which runs."""
-    between = f"between {change.before_run} (torch {change.before_torch}) and {change.after_run}"
+    between = f"between {_cut(change.before_run)} (torch {_cut(change.before_torch)}) and {_cut(change.after_run)}"
     also = f"; {'; '.join(change.also)}" if change.also else ""
-    return f"{_moved(change)} {between} (torch {change.after_torch}){also}"
+    return f"{_moved(change)} {between} (torch {_cut(change.after_torch)}){also}"
 
 
 def _moved(change: Change) -> str:

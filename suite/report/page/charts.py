@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import vl_convert
+from numpy.typing import NDArray
 
 from suite.observe import Array
 from suite.picture import CLOSED_FORM, TRAINED
@@ -27,6 +28,8 @@ BANDS = (("5", "95", 0.18), ("25", "75", 0.3))
 """Quantiles between which a fan is filled, in percent, and how strongly."""
 LEVELS = (5, 25, 50, 75, 95)
 MOST_TICKS = 5
+LEAST = 1e-300
+"""On a linear axis, what is nearer to 0 stands at 0: Vega cannot mark a range of numbers that small."""
 
 LIVE, DEAD, TRUTH, DATA, QUIET = (f"var(--{name})" for name in ("live", "dead", "truth", "data", "quiet"))
 
@@ -75,7 +78,7 @@ def fan(steps: Sequence[int], groups: Mapping[str, Array]) -> Spec:
     A loss that is not finite, or of 0, has no place on a logarithmic axis: the line ends there.
     """
     rows = pd.concat([_quantiles(steps, losses).assign(group=name) for name, losses in groups.items()])
-    levels = [f"{level}" for level in LEVELS]
+    levels = [*map(str, LEVELS)]
     low, high = np.nanmin(rows[levels].to_numpy()), np.nanmax(rows[levels].to_numpy())
     x = {"field": "step", "type": "quantitative", "scale": {"type": "log", "nice": False}, "title": "step, from 1"}
     y = {"field": "50", "type": "quantitative", "scale": {"type": "log", "nice": False}, "title": "loss"}
@@ -89,13 +92,21 @@ def fan(steps: Sequence[int], groups: Mapping[str, Array]) -> Spec:
 
 
 def has_place(losses: Array) -> bool:
-    """Tell whether any loss can stand on a logarithmic axis."""
-    return bool((np.isfinite(losses) & (losses > 0)).any())
+    """Tell whether anything of a fan of these losses can stand on its logarithmic axis."""
+    return bool(_placed(losses).any())
 
 
 def all_placed(losses: Array) -> bool:
     """Tell whether a fan of these losses has no gap: whether all but a twentieth of the seeds can stand on its axis."""
-    return bool(np.isfinite(_quantiles(range(losses.shape[1]), losses).to_numpy()).all())
+    return bool(_placed(losses).all())
+
+
+def _placed(losses: Array) -> NDArray[np.bool_]:
+    """Tell of each point's quantiles whether they can stand on a logarithmic axis."""
+    if not losses.size:
+        return np.zeros(0, dtype=np.bool_)
+    placed: NDArray[np.bool_] = _quantiles(range(losses.shape[1]), losses)[[*map(str, LEVELS)]].notna().to_numpy()
+    return placed
 
 
 def _decades(low: float, high: float) -> Spec:
@@ -149,8 +160,9 @@ def fits(curves: pd.DataFrame, points: Sequence[tuple[float, float]]) -> Spec:
     x = {"field": "x", "type": "quantitative", "title": "input", "scale": {"nice": False}}
     y = {"field": "y", "type": "quantitative", "title": "output"}
     layers: list[Spec] = []
-    if points:
-        inputs = [point[0] for point in points]
+    where = [point for a, b in points if None not in (point := {"x": _linear(a), "y": _linear(b)}).values()]
+    if where:
+        inputs = [point["x"] for point in where]
         shade = {"type": "rect", "color": DATA, "opacity": 0.1}
         between = {"x": {"datum": min(inputs), "type": "quantitative"}, "x2": {"datum": max(inputs)}}
         layers.append({"data": {"values": [{}]}, "mark": shade, "encoding": between})
@@ -160,7 +172,6 @@ def fits(curves: pd.DataFrame, points: Sequence[tuple[float, float]]) -> Spec:
         {"data": {"values": values}, "mark": lines, "encoding": {"x": x, "y": y, "detail": {"field": "seed"}}}
     )
     dots = {"type": "point", "filled": True, "size": 14, "color": DATA, "opacity": 1}
-    where = [{"x": a, "y": b} for a, b in points]
     layers.append({"data": {"values": where}, "mark": dots, "encoding": {"x": x, "y": y}})
     return {"layer": layers}
 
@@ -179,14 +190,29 @@ def scaling(rows: pd.DataFrame) -> Spec:
 
 
 def _records(rows: pd.DataFrame, names: list[str]) -> list[dict[str, Any]]:
-    """Return rows as Vega takes them: five digits are more than a pixel, and what is not finite is left out."""
+    """Return rows as Vega takes them: five digits are more than a pixel, and what is not finite is left out.
+
+    A seed is a name: as a number, two of the largest would be one.
+    """
+    forms = [GIVEN_AS.get(name, _short) for name in names]
     return [
-        {name: _short(value) for name, value in zip(names, values, strict=True)}
+        {name: form(value) for name, form, value in zip(names, forms, values, strict=True)}
         for values in rows[names].itertuples(index=False, name=None)
     ]
+
+
+def _linear(value: float) -> Any:
+    """Return a number as it stands on a linear axis, or None if it has no place there."""
+    short = _short(value)
+    return 0.0 if short is not None and abs(short) < LEAST else short
+
+
+GIVEN_AS: dict[str, Callable[[Any], Any]] = {"seed": str, "x": _linear, "y": _linear}
+"""How Vega is given the values of a column, where it is not by their first digits."""
 
 
 def _short(value: Any) -> Any:
     if not isinstance(value, float):
         return value
-    return float(f"{value:.5g}") if np.isfinite(value) else None
+    rounded = float(f"{value:.5g}")
+    return rounded if math.isfinite(rounded) else None

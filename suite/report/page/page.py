@@ -22,12 +22,15 @@ from suite.report import table
 from suite.report.cells import Cell
 from suite.report.escape import plain
 from suite.report.judged import JudgedRun
-from suite.report.page.figures import figures_of, growth_of
+from suite.report.page.figures import Album
 from suite.report.page.network import RADIUS, drawing_of
 from suite.report.page.view import DOES_NOT, HOLDS, NOT_TRAINED, CaseView, cases_of, columns_of, standing, standing_out
 from suite.report.ranking import SHOWN_FIRST, closing, counted
 from suite.report.table import in_words
 from suite.trial import RunRecord, Status
+
+NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.]")
+"""What a name has that a place on the page has not: there its number stands."""
 
 ON = {True: "on", False: "off"}
 
@@ -39,13 +42,14 @@ TONES = {HOLDS: "pass", DOES_NOT: "broken", NOT_TRAINED: "error"}
 
 TONES_OF_ALL = {0: "pass", 1: "regressed", 3: "inconclusive"}
 """Outcomes as which the page's head is coloured, by exit code."""
+TONE_OF_NOTHING = "inconclusive"
 
 
 def page_of(judged: Sequence[JudgedRun]) -> str:
     """Return the page of some runs, with what was judged of each."""
     cases, runs = cases_of(judged), [side.run for side in judged]
     grown = growth.rows_of(runs)
-    columns = columns_of(cases)
+    columns, album = columns_of(cases), Album()
     verdicts, strict = [verdict for side in judged for verdict in side.verdicts], any(side.strict for side in judged)
     environment = Environment(
         loader=PackageLoader("suite.report.page"),
@@ -55,7 +59,12 @@ def page_of(judged: Sequence[JudgedRun]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"drawing_of": drawing_of, "figures_of": figures_of, "facts_of": facts_of, "radius": RADIUS}
+    environment.globals |= {
+        "drawing_of": drawing_of,
+        "figures_of": album.of_cell,
+        "facts_of": facts_of,
+        "radius": RADIUS,
+    }
     environment.globals |= {
         "anchor": anchor,
         "standing": standing,
@@ -64,7 +73,7 @@ def page_of(judged: Sequence[JudgedRun]) -> str:
     return environment.get_template("page.html").render(
         cases=cases,
         columns=columns,
-        tone_of_all=TONES_OF_ALL[exit_code(verdicts, strict=strict)],
+        tone_of_all=TONES_OF_ALL[exit_code(verdicts, strict=strict)] if verdicts else TONE_OF_NOTHING,
         headline=sentence(closing(verdicts, strict=strict)),
         counts=counted(verdicts),
         runs=[(about(run), list(notes(run))) for run in runs],
@@ -72,7 +81,7 @@ def page_of(judged: Sequence[JudgedRun]) -> str:
         linked=LINKED,
         documents=by_document(cases),
         tables=list(beside(runs, grown)),
-        figures=list(growth_of(grown)),
+        figures=list(album.of_growth(grown)),
         choices=choices(cases, columns),
     )
 
@@ -92,8 +101,8 @@ def write_page(file: Path, judged: Sequence[JudgedRun]) -> None:
 
 
 def anchor(*words: str) -> str:
-    """Return a place on the page, named after a case, a device and a dtype."""
-    return "-".join(re.sub(r"[^\w.]+", "_", word) for word in words)
+    """Return a place on the page, named after a case, a device and a dtype, as no other and none of the page's own."""
+    return "-".join(["cell", *(NOT_IN_NAMES.sub(lambda char: f"~{ord(char[0]):x}~", word) for word in words)])
 
 
 def sentence(told: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from suite.discover import Claim
 from suite.judge import Aspect, Outcome
@@ -50,9 +51,10 @@ class CaseView:
         """Return the worst that was found of it."""
         return worst([cell.outcome for cell in self.cells])
 
-    def at(self, column: tuple[str, str]) -> Cell | None:
-        """Return the cell on a device in a dtype, if it was planned."""
-        return next((cell for cell in self.cells if (cell.device, cell.dtype) == column), None)
+    @cached_property
+    def by_column(self) -> Mapping[tuple[str, str], Cell]:
+        """Return the cells by device and dtype."""
+        return {(cell.device, cell.dtype): cell for cell in self.cells}
 
 
 def cases_of(judged: Sequence[JudgedRun]) -> list[CaseView]:

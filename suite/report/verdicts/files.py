@@ -7,6 +7,7 @@ from pathlib import Path
 
 from suite.errors import SuiteError, raise_all
 from suite.judge import Verdict, exit_code
+from suite.records.atomic import replace_text
 from suite.report.escape import as_json
 from suite.report.judged import JudgedRun
 from suite.report.verdicts.benchmark import benchmark_json
@@ -51,7 +52,7 @@ def _ending(file: Path) -> str | None:
 
 
 def write_report(file: Path, judged: JudgedRun) -> None:
-    """Write the verdicts to ``file``, in the form that its ending names.
+    """Write the verdicts to ``file``, whole or not at all, in the form that its ending names.
 
     Raises:
         SuiteError: if the ending is not known, or the file cannot be written.
@@ -60,6 +61,6 @@ def write_report(file: Path, judged: JudgedRun) -> None:
     ending = _ending(file)
     assert ending is not None
     try:
-        file.write_text(WRITERS[ending](judged), encoding="utf-8")
-    except OSError as error:
-        raise SuiteError(f"--report {file}: cannot be written: {error.strerror}") from error
+        replace_text(file, WRITERS[ending](judged))
+    except SuiteError as error:
+        raise SuiteError(*(f"--report {fault}" for fault in error.faults)) from error

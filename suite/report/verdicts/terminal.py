@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from suite.judge import Outcome, Verdict
-from suite.report.escape import plain
+from suite.report.escape import COMMAND, plain, without_commands
 from suite.report.ranking import SHOWN_FIRST, Group, closing, counted, fails, grouped
 from suite.report.verdicts.onward import Step
 
@@ -27,10 +28,18 @@ BAD, UNKNOWN, GOOD, QUIET = "bold red", "yellow", "green", "dim"
 STYLES = {Outcome.IMPROVED: GOOD, Outcome.CHANGED: UNKNOWN}
 
 
+class Output(Console):
+    """A console that fails at a pipe that nobody reads as at any other output; rich would end the process."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the caller to tell."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 def terminal() -> Console:
     """Return the standard output: with colours on a terminal only, and none at all where ``NO_COLOR`` is set."""
     colours: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
-    console = Console(color_system=colours, highlight=False, markup=False, emoji=False)
+    console = Output(color_system=colours, highlight=False, markup=False, emoji=False)
     console.width = max(NARROWEST, console.width)
     return console
 
@@ -70,10 +79,21 @@ def _style(verdict: Verdict, *, strict: bool) -> str:
 
 
 def folded(text: str, width: int, *, style: str = "") -> Iterator[Text]:
-    """Break text into lines of at most ``width`` columns: between words, and within a word that is longer."""
-    for line in Text(text, style=style).wrap(Console(width=width), width, overflow="fold"):
+    """Break text into lines of at most ``width`` columns: between words, and within a word that is longer.
+
+    Where columns are few, a short word is broken, too; a line that would begin a command to a runner then begins none.
+    """
+    lines = _broken(text, width, style)
+    if any(line.plain.lstrip().startswith(COMMAND) for line in lines):
+        lines = _broken(without_commands(text), width, style)
+    yield from lines
+
+
+def _broken(text: str, width: int, style: str) -> list[Text]:
+    lines = list(Text(text, style=style).wrap(Console(width=width), width, overflow="fold"))
+    for line in lines:
         line.rstrip()
-        yield line
+    return lines
 
 
 def step_lines(steps: Sequence[Step], *, width: int = WIDTH) -> Iterator[Text]:

@@ -101,6 +101,15 @@ def test_a_clause_is_told_with_its_bounds(expectation: Expectation, words: str) 
     assert told(expectation.clause) == words
 
 
+def test_a_clause_without_bounds_hides_no_other() -> None:
+    """One that expects nothing says so; those after it are told all the same."""
+    clause = final_loss(high=1.0).clause
+    assert list(map(told, [replace(clause, bounds={}), clause])) == [
+        "nothing of final loss in any dtype",
+        "final loss at most 1",
+    ]
+
+
 def test_a_case_is_listed_with_what_it_holds(collection_of: Callable[..., Collection]) -> None:
     """The list of cases holds each one's folder, name, steps, claims and number of expectations."""
     (row,) = case_rows(collection_of([(("A", "B"), [final_loss(high=1.0)])], "A B"))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from suite.errors import SuiteError
@@ -182,6 +182,24 @@ def test_losing_every_seed_is_a_change() -> None:
     """Losses that became infinite, for good, did so at a run; so did those that came back."""
     assert change_points(np.array([1.0, 1.0, 1.0, math.inf, math.inf, math.inf])) == [3]
     assert change_points(np.array([math.inf] * 3 + [0.0] * 3)) == [3]
+
+
+@pytest.mark.parametrize("value", [1.7e308, -1.7e308, 1e308, 1.0, 0.0, 5e-324])
+def test_losing_every_seed_is_a_change_from_any_loss(value: float) -> None:
+    """However large the losses before it, even where twice as much is no float."""
+    assert change_points(np.array([value] * 3 + [math.inf] * 3)) == [3]
+    assert change_points(np.array([value] * 4 + [-value] * 4)) == ([4] if value else [])
+
+
+@example([-0.2, 0.1, -2.5, 0.6, math.inf, math.inf])
+@example([-190.0, 520.0, -210.0, -240.0, math.inf, math.inf])
+@example([math.inf, math.inf, 0.005582, math.inf, 0.026743, 0.0101, 0.004031, 0.0088])
+@given(st.lists(st.floats(-1e3, 1e3) | st.just(math.inf), min_size=FEWEST, max_size=12))
+def test_infinity_stands_beyond_all_values(values: list[float]) -> None:
+    """It is as far from 0 as twice the largest value and 1 more, whatever the unit in which that is looked at."""
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    beyond = [value if math.isfinite(value) else 2.0 * largest + 1.0 for value in values]
+    assert change_points(np.array(values)) == change_points(np.array(beyond))
 
 
 @pytest.mark.parametrize("runs", [6, 10, 30])

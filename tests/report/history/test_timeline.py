@@ -105,6 +105,16 @@ def test_every_line_fits_and_steers_no_terminal(history_of: Callable[..., pd.Dat
     assert all(line.isprintable() for line in lines)
 
 
+def test_a_name_of_any_length_is_shown_in_part(history_of: Callable[..., pd.DataFrame]) -> None:
+    """Names that fill a file are cut, where they are told of a change, too; a program reads them in full."""
+    long = {"run": "r" * 100_000, "torch": "t" * 100_000}
+    history = history_of([{}] * 3 + [long | {"median_final_loss": 1.0}] * 3)
+    text = "\n".join(history_lines(history))
+    assert len(text) < 5_000
+    assert [text.replace("\n", "").replace(" ", "").count(f"{word * 99}…") > 0 for word in "rt"] == [True, True]
+    assert len(json.loads(history_json(history))["changes"][0]["after_run"]) == 100_000
+
+
 def test_a_program_reads_points_and_changes(history_of: Callable[..., pd.DataFrame]) -> None:
     """The JSON holds every point in full, every change, and what there are too few runs for."""
     whole = history_of([{"median_final_loss": 1 / 3}] * 3 + [{"median_final_loss": math.inf, "seeds": 5}] * 3)

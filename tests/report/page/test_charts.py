@@ -54,6 +54,21 @@ def test_what_has_no_place_on_the_axis_is_told_apart(losses: list[list[float]]) 
     assert charts.has_place(np.array([*losses, [1.0, 2.0]]))
 
 
+def test_a_loss_that_is_no_quantile_has_no_place() -> None:
+    """Where all quantiles are 0, a fan is empty, whatever one seed did."""
+    losses = np.zeros((40, 3))
+    losses[-1] = 1.0
+    assert not charts.has_place(losses)
+    losses[-4:] = 1.0
+    assert charts.has_place(losses)
+
+
+def test_no_seed_has_no_place() -> None:
+    """A group without a seed is not drawn, and has no gap."""
+    none = np.zeros((0, 3))
+    assert (charts.has_place(none), charts.all_placed(none)) == (False, True)
+
+
 def test_one_loss_that_has_a_place_is_drawn() -> None:
     """A run that diverged after its first step is drawn up to there."""
     assert "svg" in charts.draw(charts.fan((0, 1), {"live": np.array([[3.0, np.nan]])}))
@@ -71,6 +86,35 @@ def test_graphs_lie_over_the_data_and_their_interval() -> None:
     svg = charts.draw(charts.fits(curves(name="output"), [(0.5, 1.0), (1.5, 2.0)]))
     assert (lines(svg, charts.LIVE), lines(svg, charts.DATA)) == (3, 2 + 1)
     assert lines(charts.draw(charts.fits(curves(name="output"), [])), charts.DATA) == 0
+
+
+def test_points_that_are_no_numbers_are_left_out() -> None:
+    """Of the data, what can stand on both axes is drawn and shaded; if nothing can, there is no shade."""
+    odd = [(np.inf, 1.0), (1.0, np.nan), (0.5, -np.inf), (1.7976931348623157e308, 1.0)]
+    kept = charts.fits(curves(name="output"), [*odd, (0.5, 1.0), (1.5, 2.0)])
+    assert [layer["data"]["values"] for layer in kept["layer"][::2]] == [
+        [{}],
+        [{"x": 0.5, "y": 1.0}, {"x": 1.5, "y": 2.0}],
+    ]
+    assert [kept["layer"][0]["encoding"][end]["datum"] for end in ("x", "x2")] == [0.5, 1.5]
+    assert lines(charts.draw(kept), charts.DATA) == 2 + 1
+    assert lines(charts.draw(charts.fits(curves(name="output"), odd)), charts.DATA) == 0
+
+
+def test_a_range_of_the_smallest_numbers_is_drawn() -> None:
+    """Vega cannot mark an axis between numbers that are next to none; they stand at 0."""
+    small = curves().assign(y=[5e-324, 1e-310, -2e-308] * 3, x=[5e-324, 1e-323, 1e-320] * 3)
+    for spec in (charts.paths(small, [], "w"), charts.fits(small, [(5e-324, 1e-310), (1e-320, 5e-324)])):
+        assert lines(charts.draw(spec), charts.LIVE) == 3
+
+
+def test_the_largest_seeds_are_told_apart() -> None:
+    """Seeds that are one number to JavaScript have a line each, in the colour of their kind."""
+    seeds = np.array([2**64 - 3, 2**64 - 2, 2**64 - 1], dtype=np.uint64)
+    large = curves().assign(seed=np.repeat(seeds, 3))
+    svg = charts.draw(charts.paths(large, [2**64 - 2], "w"))
+    assert (lines(svg, charts.LIVE), lines(svg, charts.DEAD)) == (2, 1)
+    assert lines(charts.draw(charts.fits(large, [])), charts.LIVE) == 3
 
 
 def test_scaling_has_a_line_for_each_device() -> None:

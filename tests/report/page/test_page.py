@@ -16,7 +16,9 @@ from suite.judge import Aspect, Outcome, Verdict, judge
 from suite.records import find_baselines
 from suite.report.judged import JudgedRun
 from suite.report.page.page import anchor, page_of, write_page
-from suite.trial import RunRecord
+from suite.trial import RunRecord, Trial
+
+RunOf = Callable[..., RunRecord]
 
 HOSTILE = "<script>alert('x')</script> **&amp;** \x1b[31m"
 
@@ -151,6 +153,50 @@ def test_every_link_leads_somewhere_and_every_place_is_one(trained: RunRecord) -
     page = read(trained)
     assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
+
+
+ALIKE = (
+    "a b",
+    "a+b",
+    "a_b",
+    "a-b",
+    "a~20~b",
+    "a%20b",
+    "A b",
+    "é",
+    "e\u0301",
+    "matrix",
+    "verdicts",
+    "filter",
+    "cell",
+    "",
+)
+
+
+def test_no_two_places_share_a_name() -> None:
+    """Whatever cases and devices are called, each has a place of its own, and none takes one of the page's."""
+    pairs = [(one, other) for one in ALIKE for other in ALIKE]
+    places = [*map(anchor, ALIKE), *(anchor(*pair) for pair in pairs)]
+    assert len(set(places)) == len(places)
+    assert all(re.fullmatch(r"cell[-\w.~]*", place, flags=re.ASCII) for place in places)
+
+
+def test_cases_of_similar_names_are_linked_apart(run_of: RunOf, trial_of: Callable[..., Trial]) -> None:
+    """Each link leads to the case that it names, and each place is one."""
+    cases = [case for case in ALIKE if case]
+    page = Reader(page_of([JudgedRun(run=run_of([trial_of(0, case=case) for case in cases]))]))
+    assert [page.links[2 * place] for place in range(len(cases))] == [f"#{anchor(case)}" for case in cases]
+    assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids)) == 2 * len(cases) + len(("matrix", "filter", "shown"))
+
+
+def test_a_page_of_nothing_says_so(trained: RunRecord) -> None:
+    """Where nothing was judged, the page does not say that all is well."""
+    text = page_of([JudgedRun(run=trained)])
+    page = Reader(text)
+    assert "Nothing was judged" in page.text
+    assert "nothing regressed" not in page.text.lower()
+    assert '<header class="band inconclusive">' in text
 
 
 def test_every_picture_has_words(trained: RunRecord) -> None:

@@ -80,6 +80,24 @@ def test_the_median_final_loss(rows_of: RowsOf, trial_of: TrialOf) -> None:
     assert "median of 8 seeds" in rows["neuron[cpu-float64] final loss"]["extra"]
 
 
+def test_a_device_that_may_round_is_called_so(run_of: Callable[..., RunRecord], trial_of: TrialOf) -> None:
+    """Where matrix products may be rounded to TF32, the rows of a card say so; those of the processor do not."""
+    run = run_of([trial_of(0, device=device) for device in ("cpu", "cuda:0")])
+    rounded = replace(run, machine=replace(run.machine, settings=replace(run.machine.settings, tf32=True)))
+    rows = json.loads(benchmark_json(JudgedRun(run=rounded, verdicts=())))
+    assert [row["name"] for row in rows] == [
+        f"neuron[{device}-float64] {what}" for device in ("cpu", "cuda:0 (TF32)") for what in ("time", "final loss")
+    ]
+    assert [row["extra"].partition(" on ")[2] for row in rows] == ["model of cpu"] * 2 + ["model of cuda:0"] * 2
+
+
+@pytest.mark.parametrize("largest", [{"final_loss": 1.7e308}, {"train_seconds": 5e302, "steps": 3}], ids=str)
+def test_a_median_that_is_no_float_has_no_row(rows_of: RowsOf, trial_of: TrialOf, largest: dict[str, Any]) -> None:
+    """Two numbers may have a mean and no sum; what cannot be told is left out."""
+    rows = rows_of([trial_of(seed, **largest) for seed in range(2)])
+    assert set(rows) == {f"neuron[cpu-float64] {'time' if 'final_loss' in largest else 'final loss'}"}
+
+
 def test_a_loss_that_is_no_number_has_no_row(rows_of: RowsOf, trial_of: TrialOf) -> None:
     """A cell that diverged, or was not timed, has no point in the chart rather than a false one."""
     diverged = [trial_of(seed, final_loss=math.nan if seed else math.inf) for seed in range(3)]

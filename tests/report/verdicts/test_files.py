@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +66,34 @@ def test_an_unknown_ending_writes_nothing(judged: JudgedRun, tmp_path: Path) -> 
     with pytest.raises(SuiteError, match=r"v\.pdf.*\.md.*\.benchmark\.json.*\.json.*\.xml"):
         write_report(tmp_path / "v.pdf", judged)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_report_that_fails_leaves_the_one_before(
+    judged: JudgedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file is replaced whole or not at all, and nothing is left beside it."""
+    file = tmp_path / "v.md"
+    file.write_text("before", encoding="utf-8")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(SuiteError, match=r"^--report .*v\.md: cannot be written: No space left"):
+        write_report(file, judged)
+    assert [(found.name, found.read_text(encoding="utf-8")) for found in tmp_path.iterdir()] == [("v.md", "before")]
+
+
+def test_a_report_goes_into_a_pipe(judged: JudgedRun, tmp_path: Path) -> None:
+    """What a reader waits at is written into, and not replaced."""
+    pipe = tmp_path / "v.json"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_report(pipe, judged)
+        assert json.loads(os.read(reader, 2**16))["exit_code"] == 1
+    finally:
+        os.close(reader)
 
 
 def test_what_cannot_be_written_is_named(judged: JudgedRun, tmp_path: Path) -> None:
