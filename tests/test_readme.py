@@ -114,7 +114,7 @@ def scheduler() -> Iterator[str]:
 @pytest.mark.parametrize("command", [command for command in commands(README) if command.startswith("pytest ")])
 def test_the_cases_are_pytest_items(command: str) -> None:
     """In the checkout, pytest collects and trains them."""
-    few = ["--seeds", "16", "-k", "single_neuron", "--dtype", "float32", "-p", "no:cacheprovider"]
+    few = ["--suite-seeds", "16", "-k", "single_neuron", "--suite-dtype", "float32", "-p", "no:cacheprovider"]
     python = [sys.executable, "-m", *shlex.split(command), *few]
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     done = subprocess.run(python, cwd=PROJECT, env=env, capture_output=True, text=True, check=False)

@@ -28,7 +28,7 @@ CLOSING = {
     3: "nothing regressed, but something could not be judged",
 }
 NOTHING = "nothing was judged"
-"""What no verdicts come to, whatever the exit code."""
+"""What no verdicts come to."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -196,7 +196,7 @@ def test_a_run_of_nothing_is_not_said_to_be_judged(accepted: Path, invoke: Invok
         file.write_text(file.read_text(encoding="utf-8").partition("\n")[0] + "\n", encoding="utf-8")
     Path("none").mkdir()
     done = invoke("compare", "before", "--baseline", "none")
-    assert done.stdout.startswith("no verdicts: nothing was judged\n")
+    assert (done.exit_code, done.stdout.partition("\n")[0]) == (3, "no verdicts: nothing was judged")
 
 
 def slowed(step: Callable[..., Any]) -> Callable[..., Any]:

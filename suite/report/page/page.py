@@ -42,7 +42,6 @@ TONES = {HOLDS: "pass", DOES_NOT: "broken", NOT_TRAINED: "error"}
 
 TONES_OF_ALL = {0: "pass", 1: "regressed", 3: "inconclusive"}
 """Outcomes as which the page's head is coloured, by exit code."""
-TONE_OF_NOTHING = "inconclusive"
 
 
 def page_of(judged: Sequence[JudgedRun]) -> str:
@@ -73,7 +72,7 @@ def page_of(judged: Sequence[JudgedRun]) -> str:
     return environment.get_template("page.html").render(
         cases=cases,
         columns=columns,
-        tone_of_all=TONES_OF_ALL[exit_code(verdicts, strict=strict)] if verdicts else TONE_OF_NOTHING,
+        tone_of_all=TONES_OF_ALL[exit_code(verdicts, strict=strict)],
         headline=sentence(closing(verdicts, strict=strict)),
         counts=counted(verdicts),
         runs=[(about(run), list(notes(run))) for run in runs],
