@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from textwrap import dedent
@@ -31,6 +32,10 @@ settings.load_profile("suite")
 
 # As in a run: networks of this size are slower with two threads, and tests that run side by side share the cores.
 torch.set_num_threads(1)
+
+# A shell lets what it begins in the background ignore Ctrl-C, and so would the commands that tests interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CASE_TEXT = """
     '''One neuron without a bias.'''

@@ -159,7 +159,7 @@ def _renewed(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
 @RUN
 @click.option("--reason", required=True, help="Why this run is to be trusted from now on.")
 @click.option("--who", help="Who accepts it. Default: the login name.")
-@click.option("--drop", is_flag=True, help="Let cells go that this run lacks or failed in, and a damaged baseline.")
+@click.option("--drop", is_flag=True, help="Let cells or seeds go that this run lacks, and a damaged baseline.")
 @BASELINE
 @verb
 def accept(run: Path, reason: str, who: str | None, drop: bool, baseline: Path) -> int:

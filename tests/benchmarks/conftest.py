@@ -15,14 +15,15 @@ from tabulate import tabulate
 
 from suite.plan import DTYPES
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE
-from suite.records.schema import CURVES, OBSERVATIONS, SCHEMA_VERSION, TRIALS
+from suite.records.schema import CURVES, GRAPHS, OBSERVATIONS, PROBES, SCHEMA_VERSION, TRIALS
+from suite.trial import marks
 
 RECORDED = Path(__file__).parents[2] / "results" / "baselines" / "cpu"
 
 CHUNK = 20_000
 """Seeds whose rows are made at once."""
-MARKS = (0, 8, 99)
-"""Steps of the three points of a curve."""
+STEPS = 3
+"""Updates of every trial: its curve has a point for each."""
 APART = "float16"
 """The dtype in which a nudged run has other bits than the one that was not."""
 SPREAD = 2.0**-30
@@ -64,7 +65,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session")
 def write_run() -> Callable[..., Path]:
-    """Write the folder of a run of so many seeds: ``write_run(folder, cases=["relu"], seeds=250_000, traced=9)``."""
+    """Write the folder of a run of so many seeds: ``write_run(folder, cases=["relu"], seeds=250_000)``."""
     return write
 
 
@@ -73,8 +74,8 @@ def mode_of(dtype: str) -> str:
     return "eager" if dtype == "float64" else "ensemble"
 
 
-def write(folder: Path, *, cases: Sequence[str], seeds: int, traced: int, nudged: bool = False) -> Path:
-    """Write a run of each case in every dtype; three points of a curve and one observation for the traced seeds.
+def write(folder: Path, *, cases: Sequence[str], seeds: int, nudged: bool = False) -> Path:
+    """Write a run of each case in every dtype; three points of a curve and one observation for each seed.
 
     Nudged, it is the same run on another day: other times, and in one dtype a last bit of the last loss.
     """
@@ -89,10 +90,11 @@ def write(folder: Path, *, cases: Sequence[str], seeds: int, traced: int, nudged
             stream.write(",".join(table.columns) + "\n")
             for case, dtype in product(cases, DTYPES):
                 rows = {name: _of_cell(every, case, dtype) for name, every in recorded.items()}
-                many = seeds if table is TRIALS else traced
-                for start in range(0, many, CHUNK):
-                    chunk = range(start, min(start + CHUNK, many))
+                for start in range(0, seeds, CHUNK):
+                    chunk = range(start, min(start + CHUNK, seeds))
                     stream.writelines(WRITERS[file](rows, chunk, folder.name, nudged))
+    for table in (PROBES, GRAPHS):
+        (folder / table.file).write_text(",".join(table.columns) + "\n", encoding="utf-8")
     return folder
 
 
@@ -135,7 +137,8 @@ def _trials(recorded: dict[str, pd.DataFrame], seeds: range, run: str, nudged: b
     other = nudged and first["dtype"] == APART
     numbers["final_loss"] = np.nextafter(numbers["final_loss"], 2.0) if other else numbers["final_loss"]
     words = {name: list(map(repr, values.tolist())) for name, values in numbers.items()}
-    alike = {"schema": SCHEMA_VERSION, "run": run, "mode": mode_of(first["dtype"]), "compile_seconds": 0.0}
+    alike = {"schema": SCHEMA_VERSION, "run": run, "mode": mode_of(first["dtype"]), "steps": STEPS}
+    alike |= {"compile_seconds": 0.0}
     words |= {name: [str(value)] * len(seeds) for name, value in (dict(first) | alike).items() if name not in words}
     words |= {"seed": list(map(str, seeds))}
     for name, place in DIGESTS.items():
@@ -146,10 +149,10 @@ def _trials(recorded: dict[str, pd.DataFrame], seeds: range, run: str, nudged: b
 
 def _curves(recorded: dict[str, pd.DataFrame], seeds: range, run: str, nudged: bool) -> Iterator[str]:
     rows = recorded[CURVES.file]
-    losses = [_spread(rows.loc[rows["step"] == step, "loss"], seeds).tolist() for step in MARKS]
+    losses = [_spread(rows.loc[rows["step"] == step, "loss"], seeds).tolist() for step in marks(STEPS)]
     cell = _cell_words(rows)
     for seed, *values in zip(seeds, *losses, strict=True):
-        yield "".join(f"{cell},{seed},{step},{loss!r}\n" for step, loss in zip(MARKS, values, strict=True))
+        yield "".join(f"{cell},{seed},{step},{loss!r}\n" for step, loss in zip(marks(STEPS), values, strict=True))
 
 
 def _observations(recorded: dict[str, pd.DataFrame], seeds: range, run: str, nudged: bool) -> Iterator[str]:

@@ -41,9 +41,9 @@ def measured(code: str, words: Sequence[str | Path], answer: Path) -> tuple[int,
 
 @pytest.mark.perf
 @pytest.mark.parametrize(
-    ("cases", "seeds", "traced", "code"),
-    [(ONE, 250_000, 250_000, 1), (TEN, 25_000, 25_000, 1), (ONE, 250_000, 100, 0)],
-    ids=["one case", "ten cases", "trials alone"],
+    ("cases", "seeds"),
+    [(ONE, 250_000), (TEN, 25_000)],
+    ids=["one case", "ten cases"],
 )
 def test_a_million_trials_are_compared(
     tmp_path: Path,
@@ -52,14 +52,12 @@ def test_a_million_trials_are_compared(
     request: pytest.FixtureRequest,
     cases: list[str],
     seeds: int,
-    traced: int,
-    code: int,
 ) -> None:
     """Every cell is judged to the last bit, in less than two gigabytes.
 
     The recorded hundred seeds of relu, tiled, are too few dead ones for many more: that is broken, as it should be.
     """
-    size: dict[str, Any] = {"cases": cases, "seeds": seeds, "traced": traced}
+    size: dict[str, Any] = {"cases": cases, "seeds": seeds}
     runs = [write_run(tmp_path / "old", **size), write_run(tmp_path / "new", **size, nudged=True)]
     words: list[str | Path] = ["compare", runs[1], "--baseline", runs[0], "--json"]
     ended, seconds, memory = measured(COMPARE, words, tmp_path / "answer")
@@ -77,5 +75,5 @@ def test_a_million_trials_are_compared(
         assert verdict["verdict"] == ("changed" if dtype == "float16" else "pass")
         assert verdict["stage"] == ("later" if dtype == "float16" else "")
         assert f"{seeds} seeds" in verdict["sentence"]
-    assert ended == found["exit_code"] == code
+    assert ended == found["exit_code"] == 1
     assert memory < MOST_MEMORY
