@@ -93,8 +93,10 @@ def write(folder: Path, *, cases: Sequence[str], seeds: int, nudged: bool = Fals
                 for start in range(0, seeds, CHUNK):
                     chunk = range(start, min(start + CHUNK, seeds))
                     stream.writelines(WRITERS[file](rows, chunk, folder.name, nudged))
-    for table in (PROBES, GRAPHS):
-        (folder / table.file).write_text(",".join(table.columns) + "\n", encoding="utf-8")
+    (folder / GRAPHS.file).write_text(",".join(GRAPHS.columns) + "\n", encoding="utf-8")
+    probes = pd.read_csv(RECORDED / PROBES.file, keep_default_na=False)
+    of_cells = [_of_cell(probes, *cell).assign(mode=mode_of(cell[1])) for cell in product(cases, DTYPES)]
+    pd.concat(of_cells)[list(PROBES.columns)].to_csv(folder / PROBES.file, index=False)
     return folder
 
 
