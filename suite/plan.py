@@ -152,7 +152,7 @@ def probing_mode(modes: Iterable[str]) -> str:
     return min(modes, key=lambda mode: mode == EAGER)
 
 
-def parse_seeds(text: str) -> range:
+def parse_seeds(text: str, option: str = "--seeds") -> range:
     """Read "100" (the first hundred) or "20:120" (20 to 119).
 
     Raises:
@@ -160,12 +160,12 @@ def parse_seeds(text: str) -> range:
     """
     match = re.fullmatch(r"(?:(\d{1,20}):)?(\d{1,20})", text, flags=re.ASCII)
     if match is None:
-        raise SuiteError(f'--seeds "{text}" is no range; give a number, as 100, or first and end, as 20:120')
+        raise SuiteError(f'{option} "{text}" is no range; give a number, as 100, or first and end, as 20:120')
     start, stop = int(match[1] or 0), int(match[2])
     if not start < stop <= SEED_LIMIT:
-        raise SuiteError(f'--seeds "{text}" holds no seed; the end must lie above the start, at most 2^64')
+        raise SuiteError(f'{option} "{text}" holds no seed; the end must lie above the start, at most 2^64')
     if stop - start > sys.maxsize:
-        raise SuiteError(f'--seeds "{text}" holds more seeds than can be counted; give at most {sys.maxsize}')
+        raise SuiteError(f'{option} "{text}" holds more seeds than can be counted; give at most {sys.maxsize}')
     return range(start, stop)
 
 
@@ -182,7 +182,7 @@ def parse_choice(option: str, text: str, known: Sequence[str]) -> tuple[str, ...
     return words
 
 
-def parse_devices(text: str) -> tuple[tuple[str, ...], tuple[Skip, ...]]:
+def parse_devices(text: str, option: str = "--device") -> tuple[tuple[str, ...], tuple[Skip, ...]]:
     """Read torch device strings, or "auto"; give those that are here, and those that ``auto`` missed.
 
     Raises:
@@ -192,6 +192,6 @@ def parse_devices(text: str) -> tuple[tuple[str, ...], tuple[Skip, ...]]:
     reasons = {device: unavailable(device) for device in (AUTO_DEVICES if asked == (AUTO,) else asked)}
     missing = {device: reason for device, reason in reasons.items() if reason is not None}
     if asked != (AUTO,):
-        raise_all(f'--device "{device}" is not here: {reason}' for device, reason in missing.items())
+        raise_all(f'{option} "{device}" is not here: {reason}' for device, reason in missing.items())
     skipped = tuple(Skip(device=device, reason=reason) for device, reason in missing.items())
     return tuple(device for device in reasons if device not in missing), skipped

@@ -24,8 +24,6 @@ DECLARES_CASES = re.compile(
     r"^from suite import (?:\([^)]*?|(?:[^\n(#\\]|\\\n)*?)\bCase\b|^(?!\s*#).*\bsuite\.Case\(", re.MULTILINE
 )
 """A file that imports ``Case`` from the suite, or makes a ``suite.Case``, and is no test, holds cases."""
-OPTION_OF_RUN = re.compile(r'^--(?=(?:device|dtype|seeds) ")', re.MULTILINE)
-"""Before the name of an option of ``suite run``, where a fault begins with it."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,7 +52,7 @@ class CaseFile(pytest.File):
         try:
             collection, plan = self._planned()
         except SuiteError as error:
-            raise self.CollectError(OPTION_OF_RUN.sub("--suite-", str(error))) from error
+            raise self.CollectError(str(error)) from error
         for cell in plan.cells:
             if self.config.getoption("benchmark_only", default=False):
                 yield pytest.Function.from_parent(self, name=cell.label, callobj=_step_benchmark(cell))
@@ -67,13 +65,13 @@ class CaseFile(pytest.File):
         from suite.train.suited import suited
 
         asked = {name: self.config.getoption(f"suite_{name}") for name in ("device", "dtype", "seeds")}
-        devices, _ = parse_devices(asked["device"])
+        devices, _ = parse_devices(asked["device"], "--suite-device")
         collection = discover([self.path])
         plan = make_plan(
             collection.cases,
-            seeds=None if asked["seeds"] is None else parse_seeds(asked["seeds"]),
+            seeds=None if asked["seeds"] is None else parse_seeds(asked["seeds"], "--suite-seeds"),
             devices=devices,
-            dtypes=parse_choice("--dtype", asked["dtype"], DTYPES),
+            dtypes=parse_choice("--suite-dtype", asked["dtype"], DTYPES),
             modes=(ENSEMBLE,),
         )
         return collection, suited(plan)[0]

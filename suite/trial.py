@@ -180,6 +180,15 @@ class Manifest:
     accepted: Acceptance | None = None
 
 
+CellKey = tuple[str, str, str, str]
+"""Case, device, dtype and mode."""
+
+
+def key_of(cell: PlannedCell) -> CellKey:
+    """Return what names a cell."""
+    return cell.case, cell.device, cell.dtype, cell.mode
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """All that one run left: its manifest, its machine, and its tables."""

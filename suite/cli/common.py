@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from suite.errors import SuiteError, raise_all
+from suite.errors import SuiteError
 from suite.signals import ENDING, heard_by
 
 if TYPE_CHECKING:
@@ -236,23 +236,3 @@ def roots_of(cases: Sequence[Path]) -> list[Path]:
     from suite.discover import documented
 
     return list(cases) or [documented()]
-
-
-def spare_records(option: str, files: Iterable[Path]) -> None:
-    """Refuse to write over a record: over a file that a run's folder has of its own.
-
-    Raises:
-        SuiteError: naming each such file.
-    """
-    from suite.records.find import FILES
-    from suite.records.lock import HOLDER_FILE, LOCK_FILE
-    from suite.records.manifest import MANIFEST_FILE
-    from suite.records.own import stands
-    from suite.records.schema import AGAIN, FIRST, VERDICTS
-
-    own = FILES | {AGAIN.file, FIRST.file, VERDICTS.file, LOCK_FILE, HOLDER_FILE}
-    raise_all(
-        f"{option} {file}: is a run's own record, which is not written over; give another name"
-        for file in files
-        if file.name.lower() in own and stands(file.parent / MANIFEST_FILE)
-    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from suite.cli.common import BASELINE, BASELINES, JSON, RUN, STRICT, main, roots_of, spare_records, verb
+from suite.cli.common import BASELINE, BASELINES, JSON, RUN, STRICT, main, roots_of, verb
 from suite.errors import gather
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def compare(
     """
     from suite.judge import exit_code, judge
     from suite.records import find_baselines, read_run
+    from suite.records.find import spare_records
     from suite.report.judged import JudgedRun
     from suite.report.verdicts.files import check_endings
     from suite.report.verdicts.github import annotation_lines, silenced, summary_file

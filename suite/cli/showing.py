@@ -20,7 +20,6 @@ from suite.cli.common import (
     complain,
     main,
     roots_of,
-    spare_records,
     verb,
 )
 from suite.errors import SuiteError
@@ -73,6 +72,7 @@ def table(runs: tuple[Path, ...], scaling: bool, form: str, out: Path | None, as
     """
     from suite.records import read_run
     from suite.records.atomic import replace_text
+    from suite.records.find import spare_records
     from suite.report import scaling as growth
     from suite.report import table as tables
 
@@ -111,6 +111,7 @@ def report(runs: tuple[Path, ...], baseline: Path, out: Path | None, strict: boo
     """
     from suite.judge import exit_code, judge
     from suite.records import find_baselines, read_run
+    from suite.records.find import spare_records
     from suite.report.escape import plain
     from suite.report.judged import JudgedRun
     from suite.report.page.page import write_page

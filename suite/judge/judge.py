@@ -8,12 +8,12 @@ from dataclasses import replace
 from suite.judge.arbiter import Arbiter
 from suite.judge.expectation import judge_cell
 from suite.judge.loss import Terms, judge_loss
-from suite.judge.pairs import CellKey, CellTables, Pairs, by_cell, key_of
+from suite.judge.pairs import CellTables, Pairs, by_cell
 from suite.judge.time import Times
 from suite.judge.verdict import ALL, Aspect, Judgement, Outcome, Verdict, verdict_of
 from suite.machine import differences
 from suite.plan import EAGER
-from suite.trial import PlannedCell, RunRecord, device_type
+from suite.trial import CellKey, PlannedCell, RunRecord, device_type, key_of
 
 FALSE_ALARMS = 0.01
 """Probability that a run in which nothing changed fails anywhere: shared by all its tests."""
@@ -150,10 +150,15 @@ def _terms(
     )
 
 
+def _each_once(baselines: Mapping[str, RunRecord]) -> Iterable[RunRecord]:
+    """Return the baselines; a run that serves as that of several types of device is one."""
+    return {id(baseline): baseline for baseline in baselines.values()}.values()
+
+
 def _disappeared(run: RunRecord, baselines: Mapping[str, RunRecord]) -> Iterator[Verdict]:
     """Name the baseline's cells whose case the run's folders of cases no longer hold."""
     present = set(run.manifest.known_cases)
-    for baseline in {id(b): b for b in baselines.values()}.values():
+    for baseline in _each_once(baselines):
         if baseline.manifest.roots != run.manifest.roots:
             continue
         for cell in baseline.manifest.cells:
@@ -166,7 +171,7 @@ def _not_had(run: RunRecord, baselines: Mapping[str, RunRecord]) -> Iterator[Ver
     """Name the baseline's cells that were asked for here, and could not be trained in their mode."""
     planned = {key_of(cell) for cell in run.manifest.cells}
     places = {key[:-1] for key in planned}
-    for baseline in {id(b): b for b in baselines.values()}.values():
+    for baseline in _each_once(baselines):
         for cell in baseline.manifest.cells:
             key = key_of(cell)
             if cell.mode in run.manifest.modes and key[:-1] in places and key not in planned:

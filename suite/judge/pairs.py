@@ -11,18 +11,12 @@ import numpy as np
 import pandas as pd
 
 from suite.observe import Array
-from suite.trial import PlannedCell, RunRecord, Status
+from suite.trial import CellKey, RunRecord, Status
 
 DIGESTS = ("data_digest", "init_digest", "gradient_digest", "update_digest", "final_digest")
 CELL_COLUMNS = ("case", "device", "dtype", "mode")
 
-CellKey = tuple[str, str, str, str]
 Column = np.ndarray[Any, np.dtype[Any]]
-
-
-def key_of(cell: PlannedCell) -> CellKey:
-    """Return what names a cell."""
-    return cell.case, cell.device, cell.dtype, cell.mode
 
 
 @dataclass(frozen=True, kw_only=True)

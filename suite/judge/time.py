@@ -15,13 +15,13 @@ from functools import cached_property
 
 import numpy as np
 
-from suite.judge.pairs import CellKey, CellTables, Pairs, key_of
+from suite.judge.pairs import CellTables, Pairs
 from suite.judge.statistics import median_interval, trials_needed
 from suite.judge.verdict import ALL, Aspect, Judgement, Outcome, Verdict, verdict_of
 from suite.machine import differences
 from suite.observe import Array
 from suite.plan import EAGER
-from suite.trial import DISTURBED, PlannedCell, RunRecord, device_type
+from suite.trial import DISTURBED, CellKey, PlannedCell, RunRecord, device_type, key_of
 
 SLOWER = 0.25
 """Smallest slowdown of one cell that is called one: a quarter more time a step.

@@ -88,14 +88,14 @@ def tolerance_from(probes: pd.DataFrame, dtype: str, *, same_start: bool) -> Tol
         return None
     floor = FLOOR * EPSILON[dtype]
     losses = _by_seed(probes, LOSS)
-    far = _unknown_far(losses)
+    far = losses.to_numpy()
     half = _around(np.maximum(np.median(far, axis=0), floor))
     strays = (far > STRAY * half).any(axis=1)
     calm = ~strays if not strays.all() else strays
     gone = np.isinf(far).any(axis=1)
     factor = FACTOR[dtype] * (1.0 if same_start else max(1.0, EPSILON[DRAWN] / EPSILON[dtype]))
     gradient, update = (
-        factor * max(floor, float(_unknown_far(_by_seed(probes, part))[calm].max())) for part in (GRADIENT, UPDATE)
+        factor * max(floor, float(_by_seed(probes, part).to_numpy()[calm].max())) for part in (GRADIENT, UPDATE)
     )
     return Tolerance(
         steps=[int(step) for step in losses.columns],
@@ -108,15 +108,10 @@ def tolerance_from(probes: pd.DataFrame, dtype: str, *, same_start: bool) -> Tol
 
 
 def _by_seed(probes: pd.DataFrame, part: str) -> pd.DataFrame:
-    """Return distances with seeds down and steps across."""
+    """Return distances with seeds down and steps across; one that was not recorded is infinite."""
     rows = probes[probes["part"] == part]
-    return rows.pivot_table(index="seed", columns="step", values="distance", dropna=False, observed=True)
-
-
-def _unknown_far(distances: pd.DataFrame) -> Array:
-    """Return distances, where one that was not recorded is infinite."""
-    far: Array = np.nan_to_num(distances.to_numpy(), nan=np.inf, posinf=np.inf)
-    return far
+    wide = rows.pivot_table(index="seed", columns="step", values="distance", dropna=False, observed=True)
+    return wide.fillna(np.inf)
 
 
 def _around(distances: Array) -> Array:

@@ -24,7 +24,7 @@ from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, write_json
 from suite.records.own import stands
 from suite.records.rows import TABLES, as_csv
 from suite.records.schema import CELL, FIRST
-from suite.trial import Acceptance, Manifest, PlannedCell, RunRecord, Status, device_type
+from suite.trial import Acceptance, Manifest, PlannedCell, RunRecord, Status, device_type, key_of
 
 PATIENCE_SECONDS = 60.0
 """How long accepting waits for another to have done so."""
@@ -182,12 +182,9 @@ def _untrained(run: RunRecord) -> Iterator[str]:
 
 def _lost(present: RunRecord, part: RunRecord) -> Iterator[str]:
     """Name the cells of the present baseline that a run does not hold, or of which it holds fewer seeds."""
-    kept = {(cell.case, cell.device, cell.dtype, cell.mode): cell for cell in part.manifest.cells}
+    kept = {key_of(cell): cell for cell in part.manifest.cells}
     for cell in present.manifest.cells:
-        name, ours = (
-            label(cell.case, cell.device, cell.dtype),
-            kept.get((cell.case, cell.device, cell.dtype, cell.mode)),
-        )
+        name, ours = label(cell.case, cell.device, cell.dtype), kept.get(key_of(cell))
         if ours is None:
             yield (
                 f"{name} of the present baseline is not in this run "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -10,8 +10,11 @@ from typing import Generic, TypeVar
 from suite.errors import SuiteError, raise_all
 from suite.records.atomic import reading
 from suite.records.folder import read_run
+from suite.records.lock import HOLDER_FILE, LOCK_FILE
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, read_json
+from suite.records.own import stands
 from suite.records.rows import TABLES
+from suite.records.schema import AGAIN, FIRST, VERDICTS
 from suite.trial import Manifest, RunRecord
 
 Found = TypeVar("Found")
@@ -21,6 +24,8 @@ DEEPEST = 3
 
 FILES = {MANIFEST_FILE, MACHINE_FILE, *(table.file for table in TABLES)}
 """A folder that holds any of these is a run's, whole or not."""
+OWN = FILES | {AGAIN.file, FIRST.file, VERDICTS.file, LOCK_FILE, HOLDER_FILE}
+"""All that a run's folder, or a baseline's, may have of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,3 +115,16 @@ def look_through(folders: Sequence[Path], look: Callable[[RunRecord], Found]) ->
         except SuiteError as error:
             faults.extend(error.faults)
     return Kept(found=tuple(found), faults=tuple(faults), notes=whole.notes)
+
+
+def spare_records(option: str, files: Iterable[Path]) -> None:
+    """Refuse to write over a record: over a file that a run's folder has of its own.
+
+    Raises:
+        SuiteError: naming each such file.
+    """
+    raise_all(
+        f"{option} {file}: is a run's own record, which is not written over; give another name"
+        for file in files
+        if file.name.lower() in OWN and stands(file.parent / MANIFEST_FILE)
+    )

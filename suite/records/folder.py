@@ -33,10 +33,7 @@ from suite.records.schema import (
     VERDICTS,
     Table,
 )
-from suite.trial import Manifest, RunRecord
-
-CellKey = tuple[str, str, str, str]
-"""Case, device, dtype and mode."""
+from suite.trial import CellKey, Manifest, RunRecord, key_of
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -129,7 +126,7 @@ def read_machine(folder: Path, manifest: Manifest) -> Machine:
 
 def _unplanned(trials: pd.DataFrame, manifest: Manifest) -> Iterator[str]:
     """Find the first trial that the run never planned."""
-    planned = {(c.case, c.device, c.dtype, c.mode): range(c.first_seed, c.first_seed + c.seeds) for c in manifest.cells}
+    planned = {key_of(cell): range(cell.first_seed, cell.first_seed + cell.seeds) for cell in manifest.cells}
     strangers = []
     for cell, rows in trials[list(KEY)].groupby(list(CELL)):
         known = planned.get(cast("CellKey", cell), range(0))
@@ -141,7 +138,7 @@ def _unplanned(trials: pd.DataFrame, manifest: Manifest) -> Iterator[str]:
 
 def missing(trials: pd.DataFrame, manifest: Manifest) -> Iterator[str]:
     """Say how many planned seeds have no trial, of the first cell that lacks any; nothing, if none does."""
-    planned = {(c.case, c.device, c.dtype, c.mode): c.seeds for c in manifest.cells}
+    planned = {key_of(cell): cell.seeds for cell in manifest.cells}
     if len(trials) == sum(planned.values()):
         return
     held = trials.groupby(list(CELL), observed=True, sort=False).size().to_dict()

@@ -13,7 +13,7 @@ import pandas as pd
 from suite.plan import PICTURED_SEEDS, PROBED_SEEDS, probing_mode
 from suite.records.belonging import Mask, Places, Register
 from suite.records.schema import CELL, CURVES, GRAPHS, OBSERVATIONS, PROBES, Table
-from suite.trial import Manifest, marks
+from suite.trial import Manifest, key_of, marks
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,4 +106,4 @@ def _looked_at(manifest: Manifest) -> Iterator[tuple[str, str, str, str, int, bo
     for cell in manifest.cells:
         is_probing = cell.mode == probing_mode(modes[cell.case, cell.device, cell.dtype])
         expecting = cell.case in claused and not cell.short
-        yield (cell.case, cell.device, cell.dtype, cell.mode, cell.first_seed, cell.short, is_probing, expecting)
+        yield (*key_of(cell), cell.first_seed, cell.short, is_probing, expecting)

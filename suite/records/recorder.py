@@ -24,7 +24,7 @@ from suite.records.own import read_own, stands
 from suite.records.read import read_table
 from suite.records.rows import TABLES, as_csv, frames
 from suite.records.schema import AGAIN, CELL, CURVES, KEY, TRIALS, VERDICTS, Table
-from suite.trial import Manifest, Trial
+from suite.trial import Manifest, Trial, key_of
 
 TrialKey = tuple[str, str, str, str, int]
 """Case, device, dtype, mode and seed."""
@@ -108,9 +108,7 @@ class Recorder:
 
     def finish(self) -> None:
         """Put the rows in the plan's order, whatever order they came in, and mark the run complete."""
-        order = {
-            (cell.case, cell.device, cell.dtype, cell.mode): place for place, cell in enumerate(self.manifest.cells)
-        }
+        order = {key_of(cell): place for place, cell in enumerate(self.manifest.cells)}
         for table in TABLES:
             rows = read_table(self.folder / table.file, table)
             place = pd.MultiIndex.from_frame(rows[list(CELL)]).map(order)

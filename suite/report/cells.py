@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 
 from suite.judge import Outcome, Verdict
-from suite.judge.pairs import CellKey, CellTables, by_cell
+from suite.judge.pairs import CellTables, by_cell
 from suite.judge.statistics import median_interval
 from suite.machine import Machine
 from suite.observe import Array
 from suite.plan import EAGER
 from suite.report.judged import JudgedRun
 from suite.report.ranking import rank
-from suite.trial import DeclaredCase, PlannedCell, RunRecord, Status, device_type
+from suite.trial import CellKey, DeclaredCase, PlannedCell, RunRecord, Status, device_type
 
 DEAD = "dead"
 MICROSECONDS = 1e6

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from suite.judge import Aspect, Outcome, Verdict, judge, judge_expectations
-from suite.judge.pairs import CELL_COLUMNS, CellKey
-from suite.trial import RunRecord, Status, device_type
+from suite.judge.pairs import CELL_COLUMNS
+from suite.trial import CellKey, RunRecord, Status, device_type
 from suite.versus.sitting import Sitting
 from suite.versus.times import Key, Timing, judge_times
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from suite.errors import SuiteError
 from suite.judge import Aspect
-from suite.judge.pairs import CellKey, Pairs, by_cell
+from suite.judge.pairs import Pairs, by_cell
 from suite.judge.verdict import ALL
 from suite.machine import differences
 from suite.report import table as tables
@@ -20,6 +20,7 @@ from suite.report.ranking import rank
 from suite.report.verdicts.files import verdict_json
 from suite.report.verdicts.markdown import verdict_markdown
 from suite.report.verdicts.terminal import verdict_lines
+from suite.trial import CellKey
 from suite.versus.judged import Judged
 from suite.versus.sitting import Sitting
 from suite.versus.times import Key

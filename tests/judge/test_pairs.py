@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suite.judge.pairs import CELL_COLUMNS, CellTables, Pairs, by_cell, key_of, same_bits
-from suite.trial import RunRecord, Status, Trial
+from suite.judge.pairs import CELL_COLUMNS, CellTables, Pairs, by_cell, same_bits
+from suite.trial import RunRecord, Status, Trial, key_of
 
 BITS = st.integers(0, 2**64 - 1).map(lambda bits: float(struct.unpack("d", struct.pack("Q", bits))[0]))
 SEEDS = st.lists(st.integers(0, 9) | st.integers(2**64 - 4, 2**64 - 1), max_size=6, unique=True)
