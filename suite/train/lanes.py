@@ -11,7 +11,8 @@ are kept on a tape (:mod:`suite.train.tape`), to be played at every step.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from typing import Any, cast
 
 import torch
@@ -106,9 +107,16 @@ def _mapped(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _above_autograd() -> Any:
-    """Let torch's batching take part again, which is shut out below autograd."""
-    none = torch._C._dispatch_keys(torch.empty(0)) - torch._C._dispatch_keys(torch.empty(0))
-    return torch._C._ForceDispatchKeyGuard(torch._C._dispatch_tls_local_include_set(), none)
+    """Let torch's batching take part again, which is shut out below autograd; not autocast, which would round."""
+    return torch._C._ForceDispatchKeyGuard(torch._C._dispatch_tls_local_include_set(), _autocast())
+
+
+@cache
+def _autocast() -> Any:
+    """Return what stands for autocast, on any device, where torch decides who takes part in an operation."""
+    kinds = torch._C.DispatchKey
+    names = (name for name in dir(kinds) if name.startswith("Autocast"))
+    return reduce(or_, (torch._C.DispatchKeySet(getattr(kinds, name)) for name in names))
 
 
 def _dims(dims: int | Sequence[int], rank: int) -> list[int]:

@@ -89,7 +89,7 @@ def test_a_seed_keeps_its_bits_in_any_company(dtype: str, cell_of: MakeCell) -> 
     """Alone, among few, or past the end of a block of lanes: a seed's record is the same, times apart."""
 
     def bits(trials: Iterable[Trial]) -> dict[int, Trial]:
-        return {t.seed: replace(t, **NO_CLOCKS, seeds_together=1) for t in trials}
+        return {t.seed: replace(t, **NO_CLOCKS) for t in trials}
 
     cell = cell_of(replace(CURVE, expect=[final_loss(low=0.0)]), dtype=dtype)
     many = bits(ensemble.train(cell, range(130)))
@@ -199,3 +199,26 @@ def test_a_gradient_that_an_optimizer_keeps_stays_as_it_was(cell_of: MakeCell) -
     cell = cell_of(replace(CURVE, optimizer=Remembering))
     for together, alone in zip(ensemble.train(cell, range(3)), eager.train(cell, range(3)), strict=True):
         np.testing.assert_allclose(losses(together), losses(alone), rtol=1e-9)
+
+
+class Paired(nn.Bilinear):
+    """Weighs its input with itself, which goes through torch's own batching."""
+
+    def __init__(self) -> None:
+        """Draw it."""
+        super().__init__(2, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        """Weigh."""
+        return super().forward(x, x)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_nothing_is_rounded_more_than_it_is_alone(dtype: str, cell_of: MakeCell) -> None:
+    """What goes through torch's own batching is done in the cell's dtype, and in no shorter one."""
+    data = fixed(x=[[1.0, 0.3], [-0.7, 2.0]], target=[[1.0], [0.5]])
+    cell = cell_of(replace(CURVE, architecture=Paired, data=data), dtype=dtype)
+    tolerance = {"float64": 1e-12, "float32": 1e-5, "float16": 0.02}[dtype]
+    for together, alone in zip(ensemble.train(cell, cell.seeds), eager.train(cell, cell.seeds), strict=True):
+        assert together.status is alone.status is Status.OK
+        assert losses(together) == pytest.approx(losses(alone), rel=tolerance)

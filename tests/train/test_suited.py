@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, RMSprop
+from torch.optim import SGD, Adam, AdamW, RMSprop
 
 from suite.case import Case, Stepper, by_name, fixed
 from suite.plan import REFERENCE_SEEDS, make_plan
@@ -56,6 +56,66 @@ class Normalised(SGD):
                 value.sub_(group["lr"] * value.grad / value.grad.norm())
 
 
+class Parted(AdamW):
+    """Lets weights decay and no biases, which it tells apart by their number of axes."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Part them."""
+        given = list(parameters)
+        flat, others = ([p for p in given if (p.ndim < 2) == is_flat] for is_flat in (True, False))
+        super().__init__([{"params": others, "weight_decay": 0.01}, {"params": flat, "weight_decay": 0.0}], lr=1e-4)
+
+
+class Patient(SGD):
+    """Makes an update at every eighth call alone, of gradients whose norm it holds down."""
+
+    calls = 0
+
+    def step(self) -> None:  # type: ignore[override]
+        """Count."""
+        self.calls += 1
+        if self.calls % 8 == 0:
+            nn.utils.clip_grad_norm_(self.param_groups[0]["params"], 0.1)
+            super().step()
+
+
+class Idle(nn.Module):
+    """Holds a layer that it never asks."""
+
+    def __init__(self) -> None:
+        """Draw both."""
+        super().__init__()
+        self.net, self.idle = hidden(3), nn.Linear(2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Ask one."""
+        answer: Tensor = self.net(x)
+        return answer
+
+
+class Frozen(nn.Sequential):
+    """Keeps its first layer as it was drawn."""
+
+    def __init__(self) -> None:
+        """Draw both."""
+        super().__init__(nn.Linear(1, 3).requires_grad_(False), nn.Linear(3, 1))
+
+
+class Fading(nn.Module):
+    """Answers a little less at every call."""
+
+    def __init__(self) -> None:
+        """Draw it."""
+        super().__init__()
+        self.net, self.calls = hidden(3), 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Count."""
+        self.calls += 1
+        answer: Tensor = self.net(x)
+        return answer / (1.0 + self.calls / 1000)
+
+
 class Forgetful(nn.Module):
     """Raises for every network but the first few that are built."""
 
@@ -72,10 +132,15 @@ class Forgetful(nn.Module):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"optimizer": partial(Normalised, lr=0.1)}, "company"),
+        ({"optimizer": partial(Normalised, lr=0.1)}, "first update"),
         ({"architecture": lambda: nn.Sequential(hidden(3), nn.BatchNorm1d(1))}, "axis"),
         ({"architecture": lambda: nn.Sequential(hidden(3), nn.Dropout())}, "axis"),
         ({"architecture": Forgetful}, "no forward today"),
+        ({"optimizer": Parted}, "another first update of 0.bias"),
+        ({"optimizer": partial(Patient, lr=0.01)}, "another 0.weight in the end"),
+        ({"architecture": Idle, "optimizer": partial(AdamW, lr=1e-6)}, "another first update of idle.weight"),
+        ({"architecture": Frozen, "optimizer": partial(SGD, lr=1e-6)}, "another first gradient of 0.weight"),
+        ({"architecture": Fading, "optimizer": partial(SGD, lr=1e-6)}, "another net.0.weight in the end"),
     ],
 )
 def test_what_cannot_be_an_ensemble_is_found_out(change: dict[str, Any], reason: str) -> None:
