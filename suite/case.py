@@ -106,8 +106,10 @@ class Case:
             yield f"optimizer is {self.optimizer!r}; it must be callable, as partial(SGD, lr=0.1)"
         if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
             yield f"steps is {self.steps!r}; it must be a whole number of updates, at least 1"
-        if isinstance(self.claims, str):
-            yield f'claims is the text {self.claims!r}; it must be a tuple, as ("G2",)'
+        if not isinstance(self.name, str):
+            yield f"name is {self.name!r}; it must be a text"
+        if isinstance(self.claims, str) or not all(isinstance(claim, str) for claim in self.claims):
+            yield f'claims is {self.claims!r}; it must be a tuple of texts, as ("G2",)'
         yield from self._expectation_faults()
 
     def _expectation_faults(self) -> Iterable[str]:

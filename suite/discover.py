@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import os
 import sys
 import tomllib
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import astuple, dataclass
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
@@ -18,8 +20,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from suite.case import Case
-from suite.draw import DATA_SEED, batch, draw, generators_kept, optimizer_for, seed_generators
-from suite.errors import FAULTS, SuiteError, raise_all, told
+from suite.draw import DATA_SEED, batch, draw, globals_kept, optimizer_for, seed_generators
+from suite.errors import SuiteError, let_end, raise_all, told
 from suite.expect import Expectation
 from suite.observe import Observation
 
@@ -142,7 +144,7 @@ def load(file: Path) -> list[Case]:
     unique = list({id(case): case for case in found}.values())
     if not unique:
         raise SuiteError(f"{shown(file)}: declares no Case; name a file that is no case with a leading underscore")
-    return [case.located(name=case.name or file.stem, file=str(file.resolve())) for case in unique]
+    return [case.located(name=case.name or file.stem, file=str(real(file))) for case in unique]
 
 
 def _cases_in(value: object) -> Sequence[Case]:
@@ -152,7 +154,7 @@ def _cases_in(value: object) -> Sequence[Case]:
 
 
 def _import(file: Path) -> ModuleType:
-    path = file.resolve()
+    path = real(file)
     name = f"suite_case_{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -160,12 +162,13 @@ def _import(file: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        with generators_kept(), neighbours(path.parent):
+        with globals_kept(), neighbours(path.parent):
             seed_generators(DATA_SEED)
             spec.loader.exec_module(module)
     except SuiteError as error:
         raise SuiteError(*(f"{shown(file)}: {fault}" for fault in error.faults)) from error
-    except FAULTS as error:
+    except BaseException as error:  # whatever the file's own code raises
+        let_end(error)
         raise SuiteError(f"{shown(file)}{_line(error, path)}: does not import: {told(error)}") from error
     return module
 
@@ -200,8 +203,13 @@ def _line(error: BaseException, path: Path) -> str:
 
 def shown(file: Path | str) -> str:
     """Return a path as short as it can be said from here."""
-    path, here = Path(file).resolve(), Path.cwd()
+    path, here = real(Path(file)), Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def real(file: Path) -> Path:
+    """Return where a path leads, whatever links are on its way; one in a circle stands for itself."""
+    return Path(os.path.realpath(file))
 
 
 def _same_names(cases: Sequence[Case]) -> Iterator[str]:
@@ -228,48 +236,56 @@ def _nearest(name: str, known: Sequence[str]) -> str:
 
 def claims_places(root: Path) -> list[Path]:
     """Return the folders whose claims the cases under ``root`` may cite, the nearest first."""
-    return [root, *list(root.resolve().parents)[:CLAIMS_ABOVE]]
+    return [root, *list(real(root).parents)[:CLAIMS_ABOVE]]
 
 
 def read_claims(root: Path) -> list[Claim]:
     """Read the claims that the cases under ``root`` may cite; none if neither it nor the folders above have any.
 
     Raises:
-        SuiteError: if the file is no TOML or a claim in it is not whole.
+        SuiteError: if the file cannot be read, is no TOML, or a claim in it is not whole.
     """
     file = next((place / CLAIMS_FILE for place in claims_places(root) if (place / CLAIMS_FILE).is_file()), None)
     if file is None:
         return []
     try:
         documents = tomllib.loads(file.read_text(encoding="utf-8")).get("document", [])
-        return [
+        claims = [
             Claim(id=row["id"], document=document["title"], heading=row["heading"], says=row["says"])
             for document in documents
             for row in document["claim"]
         ]
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise SuiteError(f"{shown(file)}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:  # the first of them: no TOML
         raise SuiteError(f"{shown(file)}: {told(error)}; each claim needs id, heading and says") from error
+    words = (word for claim in claims for word in astuple(claim))
+    raise_all(f"{shown(file)}: found {word!r}, expected some text" for word in words if not isinstance(word, str))
+    return claims
 
 
 def rehearse(case: Case) -> list[str]:
     """Go through one step of the case, untimed and unrecorded, and return what is wrong with it."""
     place = f"{shown(case.file)}: {case.name}"
     try:
-        with generators_kept(), warnings.catch_warnings():
+        with globals_kept(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             network = draw(case, 0)
             names = [name for name, _ in network.named_parameters()]
             if not names:
                 return [f"{place}: the architecture holds no parameters; there is nothing to train"]
+            if any(value.is_complex() for value in (*network.parameters(), *network.buffers())):
+                return [f"{place}: holds complex numbers, which a run's dtype would cut to real ones"]
             x, target = batch(case)
             if not all(map(same, (x, target), batch(case))):
                 return [f"{place}: gives other data at its second call; let it draw from a seed of its own"]
-            loss = case.loss(network(x), target)
+            loss = deepcopy(case.loss)(network(x), target)
             if loss.ndim:
                 return [f"{place}: the loss has shape {tuple(loss.shape)}; a scalar was expected"]
             loss.backward()
             optimizer_for(case, network.named_parameters()).step()
-    except FAULTS as error:
+    except BaseException as error:  # whatever the case's own code raises
+        let_end(error)
         return [f"{place}: does not train: {told(error)}"]
     observed = [o for e in case.expect if isinstance(e, Expectation) for o in e.observations]
     return [f"{place}: {fault}" for fault in (*_unknown_parameters(observed, names), *_ambiguous(observed))]

@@ -6,16 +6,20 @@ and only then cast and moved: ``Linear(dtype=float64)`` would draw another strea
 
 from __future__ import annotations
 
+import io
+import os
 import random
+import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import chdir, contextmanager, redirect_stdout
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from suite.case import ByName, Case, Stepper
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
 NUMPY_SEEDS = 2**32
@@ -25,13 +29,18 @@ DATA_SEED = 0
 
 
 @contextmanager
-def generators_kept() -> Iterator[None]:
-    """Leave the global generators of torch, NumPy and Python as they were found."""
+def globals_kept() -> Iterator[None]:
+    """Leave what is global as it was found, and begin with torch as it is when new.
+
+    That is the generators of torch, NumPy and Python, what :func:`torch_as_new` keeps, the present folder, and where
+    it is printed to: what the code of a case prints goes to stderr, beside what the suite says.
+    """
     import torch
 
     accelerators = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
     legacy, python = np.random.get_state(), random.getstate()
-    with torch.random.fork_rng(devices=accelerators):
+    aside: Any = _Aside()
+    with torch.random.fork_rng(devices=accelerators), torch_as_new(), chdir(os.curdir), redirect_stdout(aside):
         try:
             yield
         finally:
@@ -39,9 +48,44 @@ def generators_kept() -> Iterator[None]:
             random.setstate(python)
 
 
+class _Aside(io.TextIOBase):
+    """Where the code of a case prints to; it may even be closed."""
+
+    def write(self, text: str) -> int:
+        """Print it to stderr."""
+        return sys.stderr.write(text)
+
+
+@contextmanager
+def torch_as_new() -> Iterator[None]:
+    """Let torch make float32 on the CPU and record gradients, whatever a case's code left; leave it as it was found."""
+    import torch
+
+    before = torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled()
+    _let_torch(torch.float32, torch.device("cpu"), grad=True)
+    try:
+        yield
+    finally:
+        dtype, device, grad = before
+        _let_torch(dtype, device, grad=grad)
+
+
+def _let_torch(dtype: torch.dtype, device: torch.device, *, grad: bool) -> None:
+    """Set what torch makes unless told otherwise; a device only where it differs, since a set one costs each call."""
+    import torch
+
+    torch.set_default_dtype(dtype)
+    torch.set_grad_enabled(grad)
+    if torch.get_default_device() != device:
+        torch.set_default_device(None if device.type == "cpu" else device)
+
+
 def draw(case: Case, seed: int) -> nn.Module:
-    """Build the untrained network of ``seed``, on the CPU in float32; seeds every global generator."""
+    """Build the untrained network of ``seed``, on the CPU in float32; sets every global generator, and that dtype."""
+    import torch
+
     seed_generators(seed)
+    torch.set_default_dtype(torch.float32)
     return case.architecture()
 
 
@@ -49,7 +93,7 @@ def is_drawn(case: Case) -> bool:
     """Tell whether a network starts from random numbers: whether two that are built in turn start otherwise."""
     import torch
 
-    with generators_kept():
+    with globals_kept():
         first, second = draw(case, DATA_SEED), case.architecture()
     pairs = zip(first.parameters(), second.parameters(), strict=True)
     return not all(torch.equal(ours, theirs) for ours, theirs in pairs)
@@ -73,11 +117,11 @@ def _seed_torch(seed: int) -> None:
 
 
 def batch(case: Case) -> tuple[Tensor, Tensor]:
-    """Return the case's inputs and targets, on the CPU as it gives them; generators are kept.
+    """Return the case's inputs and targets, on the CPU as it gives them; what is global is kept.
 
     Data that draws without a seed of its own draws the same at every call.
     """
-    with generators_kept():
+    with globals_kept():
         seed_generators(DATA_SEED)
         x, target = case.data()
     return x.clone(), target.clone()

@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 
 from suite.cluster import Cluster
-from suite.draw import draw, generators_kept
+from suite.draw import draw, globals_kept
 from suite.errand import Chunk, Errand, train_alone, train_elsewhere, train_here, try_case
-from suite.errors import SuiteError
+from suite.errors import SuiteError, let_end
 from suite.limits import UNLIMITED, Limits
 from suite.machine import Settings
 from suite.plan import EAGER, Cell, Plan
@@ -133,9 +133,13 @@ def _chunk_size(cell: Cell) -> int:
 
 
 def _parameters(cell: Cell) -> int:
-    """Count the numbers that a seed of the cell trains."""
-    with generators_kept():
-        return sum(value.numel() for value in draw(cell.case, 0).parameters())
+    """Count the numbers that a seed of the cell trains; one if there is none, or its code fails, as its trials tell."""
+    try:
+        with globals_kept():
+            return max(1, sum(value.numel() for value in draw(cell.case, 0).parameters()))
+    except BaseException as error:  # whatever the case's own code raises
+        let_end(error)
+        return 1
 
 
 def split(chunks: Sequence[Chunk]) -> tuple[list[Chunk], list[Chunk]]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from suite.case import Case
-from suite.discover import documented, load, rehearse, shown
+from suite.discover import documented, load, real, rehearse
 from suite.draw import is_drawn
-from suite.errors import FAULTS, SuiteError, told
+from suite.errors import SuiteError, let_end
 from suite.machine import Settings, applied
 from suite.plan import COMPILED, EAGER, ENSEMBLE, Cell
 from suite.sketch import sketch
@@ -18,6 +20,8 @@ from suite.train.leave import failed
 from suite.train.suited import why_not
 from suite.trial import Trial
 from suite.version import case_version
+
+Seen = TypeVar("Seen")
 
 TRAINERS = {EAGER: eager.train, ENSEMBLE: ensemble.train, COMPILED: compiled.train}
 """What trains a cell's seeds, by mode."""
@@ -98,7 +102,7 @@ class Errand:
 
 
 def _among_documented(file: Path) -> str:
-    root = documented().resolve()
+    root = real(documented())
     return str(file.relative_to(root) if file.is_relative_to(root) else file)
 
 
@@ -135,11 +139,19 @@ def try_case(file: Path, name: str) -> str:
     """Go through all that is done with a case before it is trained; return what is wrong with it."""
     try:
         case = next(case for case in load(file) if case.name == name)
-        faults = rehearse(case)
-        if not faults:
-            is_drawn(case), sketch(case), why_not(case)
     except SuiteError as error:
-        faults = list(error.faults)
-    except FAULTS as error:
-        faults = [f"{shown(file)}: {name}: {told(error)}"]
+        return "; ".join(error.faults)
+    faults = rehearse(case)
+    if not faults:
+        for look in (is_drawn, sketch, why_not):
+            seen(look, case)
     return "; ".join(faults)
+
+
+def seen(look: Callable[[Case], Seen], case: Case) -> Seen | None:
+    """Return what there is to see of a case; None, if its code fails there, as its trials may, which tell why."""
+    try:
+        return look(case)
+    except BaseException as error:  # whatever the case's own code raises
+        let_end(error)
+        return None

@@ -23,10 +23,6 @@ class SuiteError(Exception):
         return "\n".join(self.faults)
 
 
-FAULTS = (Exception, SystemExit)
-"""What the code of a case may raise, and the suite goes on: all but what its user asks for."""
-
-
 def raise_all(faults: Iterable[str]) -> None:
     """Raise the faults together, if there are any.
 
@@ -40,8 +36,21 @@ def raise_all(faults: Iterable[str]) -> None:
 
 def told(error: BaseException) -> str:
     """Return an exception as one line that can be written to a file: its type and its first line."""
-    first = encodable(str(error)).strip().partition("\n")[0]
+    try:
+        first = encodable(str(error)).strip().partition("\n")[0]
+    except Exception:  # it may be anyone's, and fail at telling itself
+        first = ""
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def let_end(error: BaseException) -> None:
+    """Raise again what ends a command; all else that the code of a case raises is a fault of that case alone.
+
+    Raises:
+        BaseException: the error, if it is what its user, or Python, asks for.
+    """
+    if isinstance(error, KeyboardInterrupt | GeneratorExit):
+        raise error
 
 
 def encodable(text: str) -> str:

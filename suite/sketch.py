@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from suite.case import Case
-from suite.draw import DATA_SEED, batch, draw, generators_kept
+from suite.draw import DATA_SEED, batch, draw, globals_kept
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,10 +53,10 @@ class Heard:
 
 
 def sketch(case: Case) -> Sketch:
-    """Return what there is to draw of a case; its generators are left as they were found."""
+    """Return what there is to draw of a case; what is global is left as it was found."""
     import torch
 
-    with generators_kept(), torch.no_grad():
+    with globals_kept(), torch.no_grad():
         network = draw(case, DATA_SEED)
         x, target = batch(case)
         heard = _listen(network, x)

@@ -12,10 +12,10 @@ from secrets import token_hex
 
 from suite.case import Case
 from suite.cluster import Cluster
-from suite.discover import DOCUMENTED, Collection, discover, documented, folder
+from suite.discover import DOCUMENTED, Collection, discover, documented, folder, real
 from suite.draw import is_drawn
 from suite.engine import Engine, check_engine, chop, done_in, nothing_done, split, train_plan
-from suite.errand import train_here
+from suite.errand import seen, train_here
 from suite.errors import raise_all
 from suite.expect import Expectation
 from suite.judge import Verdict
@@ -53,8 +53,10 @@ def new_folder() -> Path:
     return RUNS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(4)}"
 
 
-def execute(task: Task, watch: Callable[[Sequence[Trial]], None]) -> Path:
+def execute(task: Task, watch: Callable[[Sequence[Trial]], None], *, check: Callable[[], None] = lambda: None) -> Path:
     """Train what the task's run still lacks and record it; ``watch`` sees every chunk of trials.
+
+    ``check`` is called before a chunk is recorded; what it raises ends the run without it.
 
     Raises:
         SuiteError: if the folder cannot be written or resumed, or the engine is not there.
@@ -66,6 +68,7 @@ def execute(task: Task, watch: Callable[[Sequence[Trial]], None]) -> Path:
         plan, settings, done = task.plan, task.settings, done_in(recorder.done)
         with closing(train_plan(plan, settings, engine=task.engine, done=done, limits=task.limits)) as chunks:
             for trials in chunks:
+                check()
                 recorder.append(trials)
                 watch(trials)
         recorder.finish()
@@ -78,7 +81,7 @@ def manifest_of(task: Task) -> Manifest:
     spoilt = {cell.case.name for cell in task.plan.cells if cell.spoilt}
     cited = {claim for case, _ in cases.values() for claim in case.claims}
     return Manifest(
-        run=task.folder.resolve().name,
+        run=real(task.folder).name,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         roots=tuple(_root_name(Path(root)) for root in task.collection.roots),
         known_cases=tuple(case.name for case in task.collection.cases),
@@ -104,7 +107,7 @@ def manifest_of(task: Task) -> Manifest:
 
 def _root_name(root: Path) -> str:
     """Name a folder of cases as every run calls it that is begun in the present folder, however it was spelt."""
-    if root.resolve() == documented().resolve():
+    if real(root) == real(documented()):
         return DOCUMENTED
     whole, here = Path(os.path.normpath(root.absolute())), Path.cwd()
     return os.fspath(whole.relative_to(here) if whole.is_relative_to(here) else whole)
@@ -113,19 +116,21 @@ def _root_name(root: Path) -> str:
 def _declared(case: Case, version: str, *, looked_at: bool) -> DeclaredCase:
     """Declare a case; one that cannot be trained is not ``looked_at``, since that runs its code."""
     file = read_source(Path(case.file)) if case.file else UNWRITTEN
+    drawn = seen(is_drawn, case) if looked_at else None
+    drawing = seen(sketch, case) if looked_at else None
     return DeclaredCase(
         name=case.name,
         version=version,
         folder=folder(case),
         source=f"{folder(case)}/{Path(case.file).name}",
         steps=case.steps,
-        drawn=looked_at and is_drawn(case),
+        drawn=bool(drawn),
         claims=case.claims,
         clauses=tuple(e.clause for e in case.expect if isinstance(e, Expectation)),
         line=file.line_of(case.name),
         title=file.title,
         document=file.document,
-        sketch=sketch(case) if looked_at else Sketch(),
+        sketch=drawing or Sketch(),
     )
 
 

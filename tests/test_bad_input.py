@@ -151,6 +151,7 @@ CASE_FAULTS = {
     "import no_such_module": (":LAST: does not import: ModuleNotFoundError: No module named 'no_such_module'",),
     "x = (": (":LAST: does not import: SyntaxError",),
     "raise SystemExit(0)": (":LAST: does not import: SystemExit",),
+    "import pytest; pytest.skip('no', allow_module_level=True)": (":LAST: does not import: Skipped: no",),
     "del CASE": (": declares no Case", "underscore"),
     "CASE = replace(CASE, claims=('Z9',))": (': claim "Z9" is not known', "claims.toml"),
     "CASE = replace(CASE, steps=0)": ("steps is 0", "at least 1"),
@@ -160,6 +161,7 @@ CASE_FAULTS = {
     "CASE = replace(CASE, data=fixed(x=[1.0, 2.0], target=[5.0]))": (": bad: does not train", "shape"),
     "CASE = replace(CASE, loss=nn.MSELoss(reduction='none'))": (": bad: the loss has shape (1,)", "scalar"),
     "CASE = replace(CASE, architecture=nn.Identity)": (": bad: the architecture holds no parameters",),
+    "CASE = replace(CASE, architecture=lambda: nn.Linear(1, 1).to(torch.cfloat))": (": bad: holds complex numbers",),
 }
 """What may stand at the end of a case file, and what is said to it."""
 
@@ -177,7 +179,7 @@ def test_a_fault_of_a_case_file_is_told_with_its_place(
     assert all(fragment.replace("LAST", str(last)) in line for fragment in CASE_FAULTS[fault])
 
 
-IMPORTS = "from dataclasses import replace\nfrom functools"
+IMPORTS = "from dataclasses import replace\nimport torch\nfrom functools"
 
 
 def test_two_files_may_not_declare_one_name(here: Path, refuse: Refuse, write: Write, case_text: str) -> None:

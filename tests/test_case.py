@@ -45,7 +45,7 @@ def test_every_fault_of_a_declaration_is_said_at_once() -> None:
         "Case: loss is None; it must be callable",
         "Case: optimizer is 'SGD'; it must be callable, as partial(SGD, lr=0.1)",
         "Case: steps is 0; it must be a whole number of updates, at least 1",
-        "Case: claims is the text 'G2'; it must be a tuple, as (\"G2\",)",
+        "Case: claims is 'G2'; it must be a tuple of texts, as (\"G2\",)",
         "Case: expect: item 1 is 'w'; use rate(...), parameter(...) and the like",
     )
 
@@ -60,6 +60,15 @@ def test_steps_are_a_whole_number_of_updates(steps: object) -> None:
 def test_any_whole_number_of_updates_is_accepted(steps: int) -> None:
     """Every whole number from 1 is a number of updates."""
     assert declared(steps=steps).steps == steps
+
+
+@pytest.mark.parametrize("name", [5, b"x", ["x"], None])
+def test_a_name_and_claims_are_text(name: object) -> None:
+    """Folders, files and rows are named after a case, and claims are looked up by theirs."""
+    assert faults(name=name, claims=(name,))[-2:] == (
+        f"{name or 'Case'}: name is {name!r}; it must be a text",
+        f'{name or "Case"}: claims is {(name,)!r}; it must be a tuple of texts, as ("G2",)',
+    )
 
 
 def test_a_fault_names_the_case_that_has_a_name() -> None:

@@ -418,6 +418,8 @@ def test_the_nearest_claims_count(write: Write) -> None:
         ('[[document]]\ntitle = "Guide"\n[[document.claim]]\nid = "G1"\nsays = "so"', "KeyError: 'heading'"),
         ("document = 5", "TypeError"),
         ("document = [5]", "TypeError"),
+        (f"x = {'[' * 9999}", "RecursionError"),
+        (f"x = {'9' * 5000}", "ValueError"),
     ],
 )
 def test_claims_that_are_not_whole_are_said_with_their_file(write: Write, text: str, reason: str) -> None:
@@ -425,6 +427,28 @@ def test_claims_that_are_not_whole_are_said_with_their_file(write: Write, text: 
     (fault,) = faults(write("cases/claims.toml", text).parent)
     assert fault.startswith(f"cases/claims.toml: {reason}")
     assert fault.endswith("; each claim needs id, heading and says")
+
+
+@pytest.mark.parametrize("value", ["5", "[1]", "1979-05-27", "nan", "true"])
+@pytest.mark.parametrize("key", ["title", "id", "heading", "says"])
+def test_a_claim_is_text(write: Write, key: str, value: str) -> None:
+    """What would be looked up, shown or recorded later is refused before anything is trained."""
+    words = dict.fromkeys(("title", "id", "heading", "says"), '"text"') | {key: value}
+    title = f"[[document]]\ntitle = {words.pop('title')}\n[[document.claim]]\n"
+    (fault,) = faults(write("cases/claims.toml", title + "\n".join(f"{k} = {v}" for k, v in words.items())).parent)
+    assert fault.startswith("cases/claims.toml: found ")
+    assert fault.endswith(", expected some text")
+
+
+def test_claims_that_cannot_be_read_are_said(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the system's reason."""
+    write("cases/claims.toml", CLAIMS)
+
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    assert faults(Path("cases")) == ("cases/claims.toml: cannot be read: Permission denied",)
 
 
 def test_a_path_is_said_as_short_as_it_can_be(write: Write, tmp_path: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import os
 import random
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +22,7 @@ from torch import Tensor, nn
 from torch.optim import SGD
 
 from suite.case import Case, by_name, fixed
-from suite.draw import batch, draw, generators_kept, is_drawn, optimizer_for
+from suite.draw import batch, draw, globals_kept, is_drawn, optimizer_for
 
 SEEDS = st.integers(0, 2**64 - 1)
 
@@ -48,7 +52,7 @@ def case_of(architecture: Callable[[], nn.Module], **more: Any) -> Case:
 def test_generators_are_left_as_they_were_found(seed: int) -> None:
     """Whatever is drawn inside, the generators of torch, NumPy and Python go on as if nothing had been."""
     before = generator_states()
-    with generators_kept():
+    with globals_kept():
         draw(case_of(partial(nn.Linear, 1, 1)), seed)
         draw_from_all()
     assert generator_states() == before
@@ -62,9 +66,58 @@ def test_generators_are_left_as_they_were_found_after_an_error() -> None:
         raise RuntimeError("no network")
 
     before = generator_states()
-    with pytest.raises(RuntimeError, match="no network"), generators_kept():
+    with pytest.raises(RuntimeError, match="no network"), globals_kept():
         draw(case_of(draws_and_raises), 0)
     assert generator_states() == before
+
+
+def found_global() -> tuple[object, ...]:
+    """Return what is global beside the generators."""
+    torch_makes = torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled()
+    return *torch_makes, Path.cwd(), sys.stdout
+
+
+def unsettle(folder: Path) -> None:
+    """Change all of it."""
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    torch.set_grad_enabled(False)
+    os.chdir(folder)
+    sys.stdout = io.StringIO()
+
+
+def test_whatever_code_makes_of_what_is_global_it_is_put_back(tmp_path: Path) -> None:
+    """What torch makes, the present folder and the output are what they were, and within they are as when new."""
+    before = found_global()
+    with globals_kept():
+        new = found_global()
+        unsettle(tmp_path)
+        with globals_kept():
+            assert found_global()[:3] == new[:3] == (torch.float32, torch.device("cpu"), True)
+        assert found_global()[0] == torch.float64
+    assert found_global() == before
+
+
+def test_every_seed_is_drawn_in_float32(tmp_path: Path) -> None:
+    """Also after an architecture that makes another dtype the usual one."""
+
+    class Wide(nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(1, 1)
+            torch.set_default_dtype(torch.float64)
+
+    with globals_kept():
+        kinds = [draw(case_of(Wide), seed).weight.dtype for seed in range(2)]
+    assert kinds == [torch.float32] * 2
+
+
+def test_what_a_case_prints_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    """Even after it closed its output, which is nobody else's."""
+    with globals_kept():
+        print("beside")
+        sys.stdout.close()
+    print("here")
+    assert tuple(capsys.readouterr()) == ("here\n", "beside\n")
 
 
 @pytest.mark.parametrize(("here", "devices"), [(True, [0, 1]), (False, [])])
@@ -79,14 +132,14 @@ def test_the_generators_of_every_card_are_kept(monkeypatch: pytest.MonkeyPatch, 
         return nullcontext()
 
     monkeypatch.setattr(torch.random, "fork_rng", fork_rng)
-    with generators_kept():
+    with globals_kept():
         assert kept == [devices]
 
 
 @given(seed=SEEDS)
 def test_a_seed_draws_what_the_documents_draw_after_seeding(seed: int) -> None:
     """The parameters are those of ``torch.manual_seed(seed)`` followed by the architecture, bit for bit."""
-    with generators_kept():
+    with globals_kept():
         drawn = draw(case_of(partial(nn.Linear, 3, 2)), seed)
         torch.manual_seed(seed)
         by_hand = nn.Linear(3, 2)
@@ -99,7 +152,7 @@ def test_an_accelerator_is_seeded_too_where_there_is_one(monkeypatch: pytest.Mon
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: here)
     seeded: list[int] = []
     monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
-    with generators_kept():
+    with globals_kept():
         drawn = draw(case_of(partial(nn.Linear, 3, 2)), 11)
         torch.default_generator.manual_seed(11)
         by_hand = nn.Linear(3, 2)
@@ -116,7 +169,7 @@ def test_a_draw_depends_on_nothing_but_its_seed(first: int, second: int) -> None
         seen.append(draw_from_all())
         return nn.Identity()
 
-    with generators_kept():
+    with globals_kept():
         for seed in (first, second, first):
             draw(case_of(architecture), seed)
     assert seen[0] == seen[2]
@@ -132,14 +185,14 @@ def test_numpy_and_python_are_seeded_with_the_seed_itself(seed: int) -> None:
         seen.append(draw_from_all())
         return nn.Identity()
 
-    with generators_kept():
+    with globals_kept():
         draw(case_of(architecture), seed)
     assert seen[0][1:] == (np.random.RandomState(seed % 2**32).rand(), random.Random(seed).random())
 
 
 def test_parameters_are_drawn_in_float32() -> None:
     """The default dtype of the constructor decides the stream, and nothing is cast yet."""
-    with generators_kept():
+    with globals_kept():
         drawn = draw(case_of(partial(nn.Linear, 1, 1)), 0)
     assert {value.dtype for value in drawn.parameters()} == {torch.float32}
 
@@ -153,12 +206,12 @@ def test_data_that_draws_is_the_same_at_every_call_and_leaves_no_trace() -> None
     case = case_of(partial(nn.Linear, 1, 1), data=data)
     before = generator_states()
     first = batch(case)
-    with generators_kept():
+    with globals_kept():
         draw_from_all()
         second = batch(case)
     assert generator_states() == before
     assert all(map(torch.equal, first, second))
-    with generators_kept():
+    with globals_kept():
         torch.manual_seed(0)
         assert first[0][0] == torch.rand(())
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suite.errors import SuiteError, gather, raise_all, told
+from suite.errors import SuiteError, gather, let_end, raise_all, told
 
 
 @given(st.lists(st.text(min_size=1), min_size=1))
@@ -32,9 +32,27 @@ def test_no_fault_raises_nothing() -> None:
     raise_all([])
 
 
+class MuteError(Exception):
+    """An error that fails at telling itself."""
+
+    def __str__(self) -> str:
+        """Fail."""
+        raise ZeroDivisionError
+
+
+def test_what_ends_a_command_is_let_through() -> None:
+    """Ctrl-C, and what Python ends a generator with; nothing else that a case's code raises."""
+    for error in (KeyboardInterrupt(), GeneratorExit()):
+        with pytest.raises(type(error)):
+            let_end(error)
+    for fault in (SystemExit(), ValueError(), BaseException()):
+        let_end(fault)
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [
+        (MuteError(), "MuteError"),
         (ValueError("\n first \nsecond"), "ValueError: first "),
         (ValueError("only"), "ValueError: only"),
         (KeyError(), "KeyError"),

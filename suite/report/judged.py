@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path, PurePath
 
-from suite.discover import DOCUMENTED, case_files, documented
+from suite.discover import DOCUMENTED, case_files, documented, real
 from suite.judge import Verdict
 from suite.trial import DeclaredCase, RunRecord
 
@@ -64,20 +64,20 @@ def _folders(roots: Sequence[str]) -> list[str]:
     named: dict[Path, str] = {}
     for root in dict.fromkeys(roots):
         if root == DOCUMENTED or _below_here(Path(root)):
-            named.setdefault((documented() if root == DOCUMENTED else Path(root)).resolve(), root)
+            named.setdefault(real(documented() if root == DOCUMENTED else Path(root)), root)
     return list(named.values())
 
 
 def _named(files: Iterable[Path], folder: Path, shown: Path) -> Iterator[tuple[tuple[str, ...], str]]:
     for file in files:
-        yield file.resolve().parts[-2:], from_here(shown / file.relative_to(folder))
+        yield real(file).parts[-2:], from_here(shown / file.relative_to(folder))
 
 
 def _below_here(folder: Path) -> bool:
     """Tell whether a folder, or a file, is there, and lies in the working folder or is it."""
     try:
-        return folder.exists() and folder.resolve().is_relative_to(Path.cwd().resolve())
-    except (OSError, ValueError, RuntimeError):  # too long a name, a null in it, or links in a circle
+        return folder.exists() and real(folder).is_relative_to(real(Path.cwd()))
+    except (OSError, ValueError):  # too long a name, or a null in it
         return False
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -13,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from suite.case import Stepper
-from suite.draw import generators_kept
-from suite.errors import FAULTS, told
+from suite.draw import globals_kept, torch_as_new
+from suite.errors import let_end, told
 from suite.observe import Probe, Trajectories
 from suite.plan import Cell
 from suite.train.clock import Stopwatch, collector_paused, synchronise, yardstick_seconds
@@ -62,8 +61,7 @@ def train(cell: Cell, seeds: Sequence[int], *, timed: bool = True) -> list[Trial
 def _train(cell: Cell, seeds: Sequence[int], *, timed: bool) -> list[Trial]:
     bench = prepare(cell)
     with collector_paused():
-        with suppress(*FAULTS):  # what fails here fails again in the seed's own trial, which keeps the reason
-            _warm_up(bench.afresh(), seeds[0])
+        _warm_up(bench.afresh(), seeds[0])
         ways = {seed: _attempt(bench, seed, timed=timed) for seed in seeds}
     paths = {seed: way for seed, way in ways.items() if isinstance(way, Path)}
     errors = [failed(cell, seed, way) for seed, way in ways.items() if not isinstance(way, Path)]
@@ -75,7 +73,8 @@ def _record(cell: Cell, bench: Bench, paths: dict[int, Path]) -> list[Trial]:
     """Record the seeds together, or else one by one, so that what fails for one is no error of the others."""
     try:
         return _record_together(cell, bench, paths) if paths else []
-    except FAULTS as error:
+    except BaseException as error:  # whatever the case's own code raises
+        let_end(error)
         if len(paths) == 1:
             return [failed(cell, seed, told(error)) for seed in paths]
     return [trial for seed, path in paths.items() for trial in _record(cell, bench, {seed: path})]
@@ -108,7 +107,8 @@ def _attempt(bench: Bench, seed: int, *, timed: bool) -> Path | str:
             if not path.waiting > DISTURBED:
                 break
             path = follow(bench, seed)
-    except FAULTS as error:
+    except BaseException as error:  # whatever the case's own code raises
+        let_end(error)
         return told(error)
     if timed:
         path.yardstick = yardstick_seconds(path.seconds)
@@ -120,11 +120,18 @@ def _twin(bench: Bench, seeds: Sequence[int]) -> Trajectories:
     return trajectories(bench, stack(seeds, paths, bench.case.steps), {})
 
 
+@torch_as_new()
 def _warm_up(bench: Bench, seed: int) -> None:
-    """Train a throw-away network, so that nothing is done for the first time when it counts."""
-    network, _ = bench.network(seed)
-    advance(network, bench.optimizer(network), bench, min(WARM_UP_STEPS, bench.case.steps))
-    synchronise(bench.device)
+    """Train a throw-away network, so that nothing is done for the first time when it counts.
+
+    What fails here fails again in the seed's own trial, which keeps the reason.
+    """
+    try:
+        network, _ = bench.network(seed)
+        advance(network, bench.optimizer(network), bench, min(WARM_UP_STEPS, bench.case.steps))
+        synchronise(bench.device)
+    except BaseException as error:  # whatever the case's own code raises
+        let_end(error)
 
 
 def advance(network: nn.Module, optimizer: Stepper, bench: Bench, updates: int) -> Tensor:
@@ -139,6 +146,7 @@ def advance(network: nn.Module, optimizer: Stepper, bench: Bench, updates: int) 
     return loss.detach()
 
 
+@torch_as_new()
 def follow(bench: Bench, seed: int, kicks: Kicks | None = None) -> Path:
     """Train one seed from start to end and keep what it leaves on the way; ``kicks`` make it a probe."""
     bench = bench.afresh()
@@ -198,7 +206,7 @@ def stack(seeds: Sequence[int], paths: Sequence[Path], steps: int) -> Left:
 
 def one_step(cell: Cell) -> Callable[[], Tensor]:
     """Return a function that makes one more update of the cell's first seed, for a benchmark to time."""
-    with generators_kept():
+    with globals_kept():
         bench = prepare(cell)
         network, _ = bench.network(cell.seeds[0])
     optimizer = bench.optimizer(network)

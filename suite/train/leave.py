@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from suite.draw import generators_kept
-from suite.errors import FAULTS, told
+from suite.draw import globals_kept
+from suite.errors import let_end, told
 from suite.observe import Array, Probe, Trajectories
 from suite.picture import Curve
 from suite.plan import Cell
@@ -257,8 +257,8 @@ def _points(curves: Sequence[Curve], row: int) -> Iterator[Point]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Train without a trace: the global generators are left as they were found, and nobody is warned."""
-    with generators_kept(), warnings.catch_warnings():
+    """Train without a trace: what is global is left as it was found, and nobody is warned."""
+    with globals_kept(), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         yield
 
@@ -268,7 +268,8 @@ def guarded(train: Callable[..., list[Trial]], cell: Cell, seeds: Sequence[int],
     with undisturbed():
         try:
             return train(cell, seeds, timed=timed)
-        except FAULTS as error:
+        except BaseException as error:  # whatever the case's own code raises
+            let_end(error)
             return [failed(cell, seed, told(error)) for seed in seeds]
 
 

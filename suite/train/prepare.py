@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from suite.case import Case, Stepper
-from suite.draw import batch, draw, generators_kept, optimizer_for
+from suite.draw import batch, draw, globals_kept, optimizer_for
 from suite.expect import Expectation
 from suite.observe import Fact, Observation, Probe, Specimen
 from suite.picture import Picture
@@ -47,8 +48,8 @@ class Bench:
         return drawn.to(device=self.device, dtype=self.dtype), parameters
 
     def afresh(self) -> Bench:
-        """Return the same with data of its own, so that a network that changes its inputs changes no other's."""
-        return replace(self, x=self.x.clone(), target=self.target.clone())
+        """Return the same with data and a loss of its own, so that what changes them changes no other seed's."""
+        return replace(self, case=_with_loss(self.case), x=self.x.clone(), target=self.target.clone())
 
     def loss_in_float64(self, output: Tensor) -> Tensor:
         """Return the loss of an output, computed in float64 whatever dtype the output is in."""
@@ -70,7 +71,7 @@ def dtype_of(name: str) -> torch.dtype:
 def prepare(cell: Cell) -> Bench:
     """Make a cell ready: move its data, its probes and its twins, and look at its facts."""
     device, dtype = torch.device(cell.device), dtype_of(cell.dtype)
-    case = cell.trained
+    case = _with_loss(cell.trained)
     x, target = (part.to(device=device, dtype=dtype if part.is_floating_point() else None) for part in batch(case))
     seen = _observations(case)
     pictures = tuple(p for p in case.show if isinstance(p, Picture)) if cell.pictured else ()
@@ -90,6 +91,11 @@ def prepare(cell: Cell) -> Bench:
     return replace(bench, facts={o.fact: look(bench, o.fact) for o in seen if o.fact is not None})
 
 
+def _with_loss(case: Case) -> Case:
+    """Return a case with a loss of its own, which may keep something from one call to the next."""
+    return replace(case, loss=deepcopy(case.loss))
+
+
 def _observations(case: Case) -> tuple[Observation, ...]:
     """Return what the case's expectations look at, each name once, in order."""
     seen = [o for e in case.expect if isinstance(e, Expectation) for o in e.observations]
@@ -106,9 +112,9 @@ def _twin(cell: Cell, twin: Case) -> Bench:
 
 
 def look(bench: Bench, fact: Fact) -> float:
-    """Look at one fact, with a network of its own; generators are kept."""
+    """Look at one fact, with a network of its own; what is global is kept."""
     bench = bench.afresh()
-    with generators_kept():
+    with globals_kept():
         network, _ = bench.network(0)
         specimen = Specimen(
             network=network,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from suite.case import Case, fixed
-from suite.draw import generators_kept
+from suite.draw import globals_kept
 from suite.train.prepare import dtype_of
 from suite.trial import Trial
 from tests.cells import NEURON, NO_CLOCKS
@@ -53,7 +53,7 @@ def copies(network: nn.Module, what: Callable[[Tensor], Tensor | None]) -> dict[
 def by_hand(case: Case, dtype: str, seed: int) -> ByHand:
     """Train as the documents do: seed, build, and repeat zero_grad, forward, loss, backward, step."""
     way = ByHand()
-    with generators_kept():
+    with globals_kept():
         torch.manual_seed(seed)
         network = case.architecture().to(dtype_of(dtype))
     optimizer: Any = case.optimizer(network.parameters())  # type: ignore[operator]

@@ -48,7 +48,7 @@ def losses(trial: Trial) -> list[float]:
 
 def bits(trials: Iterable[Trial]) -> dict[int, Trial]:
     """Return trials by seed, without what depends on their company."""
-    return {t.seed: replace(t, **NO_CLOCKS, seeds_together=1) for t in trials}
+    return {t.seed: replace(t, **NO_CLOCKS) for t in trials}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from torch.optim import SGD
 
 from suite.case import Case
-from suite.draw import generators_kept
+from suite.discover import rehearse
+from suite.draw import globals_kept
 from suite.expect import fact, final_loss, gradients_kept, output, parameter, same_as, unchanged, untrained
 from suite.plan import DTYPES, REFERENCE_STEPS, Cell
 from suite.train import eager
@@ -92,7 +93,7 @@ def test_a_seed_starts_from_one_point_on_every_device_and_in_every_dtype(
     cell_of: MakeCell, case: Case, device: str
 ) -> None:
     """The initial digest is that of the float32 draw on the CPU, in all four dtypes; two seeds have two."""
-    with generators_kept():
+    with globals_kept():
         torch.manual_seed(4)
         drawn = digests(copies(case.architecture(), lambda value: value))
     short = replace(case, steps=2)
@@ -286,3 +287,26 @@ def test_one_more_step_is_the_loops_next_step(cell_of: MakeCell, monkeypatch: py
     assert [step().item() for _ in range(10)] == by_hand(NEURON, "float64", 5).losses[:10]
     assert generator_states() == before
     assert waits == [torch.device("cpu")] * 10
+
+
+class Growing(nn.Module):
+    """A loss that counts for more at every call."""
+
+    calls = 0
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """Count."""
+        self.calls += 1
+        return (output - target).square().mean() * self.calls
+
+
+def test_a_loss_that_keeps_something_is_a_new_one_for_each_seed(cell_of: MakeCell) -> None:
+    """What it kept of one seed, of warming up or of a rehearsal is no other's, and the case's own keeps nothing."""
+    loss = Growing()
+    case = replace(NEURON, loss=loss, steps=5)
+    assert rehearse(case) == []
+    together = train(cell_of(case, seeds=range(3)), range(3))
+    assert [untimed(train(cell_of(case, seeds=range(3)), [seed])) for seed in range(3)] == [
+        untimed([trial]) for trial in together
+    ]
+    assert loss.calls == 0

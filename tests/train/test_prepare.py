@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from suite.case import Case, fixed
-from suite.draw import generators_kept
+from suite.draw import globals_kept
 from suite.expect import fact, final_loss, output, parameter, raises, same_as, untrained
 from suite.observe import Probe, Specimen
 from suite.plan import DTYPES
@@ -65,7 +65,7 @@ def test_classes_stay_whole_numbers(neuron: Case, cell_of: MakeCell) -> None:
 
 def initial(bench: Bench, seed: int) -> list[list[float]]:
     """Return the parameters with which the network of a seed begins, cast and moved."""
-    with generators_kept():
+    with globals_kept():
         network, _ = bench.network(seed)
     return [value.flatten().tolist() for value in network.parameters()]
 
@@ -73,7 +73,7 @@ def initial(bench: Bench, seed: int) -> list[list[float]]:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_network_begins_from_the_float32_draw_in_every_dtype(neuron: Case, cell_of: MakeCell, dtype: str) -> None:
     """Parameters are drawn in float32 and then cast; they are also kept as they were drawn."""
-    with generators_kept():
+    with globals_kept():
         torch.manual_seed(7)
         by_hand = nn.Linear(1, 1, bias=False).weight.detach()
         network, drawn = prepare(cell_of(neuron, dtype=dtype)).network(7)

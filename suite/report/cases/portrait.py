@@ -9,7 +9,7 @@ from pathlib import Path
 
 from suite.case import ByName, Case
 from suite.discover import Collection, shown
-from suite.draw import batch, draw, generators_kept
+from suite.draw import batch, draw, globals_kept
 from suite.report.cases.claims import clauses_of, told
 from suite.source import read_source
 from suite.version import case_version
@@ -61,7 +61,7 @@ def portray(case: Case, collection: Collection) -> Portrait:
         SuiteError: if its file is gone.
     """
     source = read_source(Path(case.file))
-    with generators_kept():
+    with globals_kept():
         network, (x, target) = draw(case, 0), batch(case)
         network(x)  # a lazy layer has its shape from its first input
     return Portrait(
