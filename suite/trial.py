@@ -26,8 +26,11 @@ class Status(StrEnum):
     """It could not be trained; the reason says why."""
 
 
-CLOCKS = ("train_seconds", "compile_seconds", "yardstick_seconds", "waiting_share")
-"""What differs between two trainings of the same seed on the same machine; all else is equal to the bit."""
+CLOCKS = ("train_seconds", "seeds_together", "compile_seconds", "yardstick_seconds", "waiting_share")
+"""What differs between two trainings of the same seed on the same machine; all else is equal to the bit.
+
+How many seeds shared a loop's time goes with it: a run that is resumed trains those together that it lacks.
+"""
 
 GRADIENT, UPDATE, LOSS = PARTS = ("gradient", "update", "loss")
 """What a probe measures: the first step's gradient, the parameters after it, and the losses by step."""

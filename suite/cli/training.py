@@ -17,7 +17,6 @@ from suite.errors import SuiteError
 if TYPE_CHECKING:
     from suite.discover import Collection
     from suite.plan import Plan
-    from suite.trial import Trial
     from suite.workflow import Task
 
 
@@ -71,20 +70,17 @@ def _trained(task: Task, *, as_json: bool) -> int:
     """Train what a run still lacks, judge it, and print its verdicts."""
     from suite.judge import exit_code, judge_expectations
     from suite.records import read_run, write_verdicts
+    from suite.report.escape import plain
     from suite.report.verdicts.onward import after_run
     from suite.workflow import execute
 
     with _progress(task) as watch:
-
-        def look(trials: Sequence[Trial]) -> None:
-            watch(trials)
-            stop_if_told()
-
-        folder = execute(task, look)
+        # What a case's code computed while it caught Ctrl-C may be otherwise, and is not recorded.
+        folder = execute(task, watch, check=stop_if_told)
     verdicts = judge_expectations(read_run(folder))
     write_verdicts(folder, [verdict.row() for verdict in verdicts])
     print_verdicts(verdicts, steps=after_run(folder), as_json=as_json)
-    click.echo(str(folder), err=as_json)
+    click.echo(plain(str(folder)), err=as_json)
     return exit_code(verdicts)
 
 

@@ -76,19 +76,28 @@ def _is_stream(file: Path) -> bool:
 def replace_own(file: Path, text: str) -> None:
     """Put ``text`` in place of a file of a folder's own, whatever lies there, or leave it as it was.
 
+    Who takes a folder's lock meanwhile may sweep away what is not in its place yet; then it is written once more.
+
     Raises:
         SuiteError: if the folder cannot be written.
     """
-    beside = file.with_name(f"{BESIDE}{token_hex(4)}")
     with writing(file):
         try:
-            with beside.open("x", encoding="utf-8", newline="") as stream:  # what is there already is not followed
-                stream.write(text)
-            for mode in _modes(file):
-                beside.chmod(mode)
-            beside.replace(file)
-        finally:
-            beside.unlink(missing_ok=True)
+            _replace(file, text)
+        except FileNotFoundError:
+            _replace(file, text)
+
+
+def _replace(file: Path, text: str) -> None:
+    beside = file.with_name(f"{BESIDE}{token_hex(4)}")
+    try:
+        with beside.open("x", encoding="utf-8", newline="") as stream:  # what is there already is not followed
+            stream.write(text)
+        for mode in _modes(file):
+            beside.chmod(mode)
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _modes(file: Path) -> Iterator[int]:

@@ -13,7 +13,7 @@ from suite.errors import SuiteError, raise_all
 from suite.machine import Machine
 from suite.records.atomic import reading, replace_own
 from suite.records.belonging import ACROSS, Register, scattered, strays, without_strays
-from suite.records.faults import label, named
+from suite.records.faults import label, named, short
 from suite.records.lawful import unlawful_machine, unlawful_manifest
 from suite.records.lost import Recorded
 from suite.records.manifest import MACHINE_FILE, MANIFEST_FILE, read_json
@@ -65,7 +65,9 @@ def read_run(folder: Path) -> RunRecord:
 def _read_trials(folder: Path, manifest: Manifest) -> pd.DataFrame:
     """Read the trials of a run: those that were planned, and all of them if it is complete."""
     trials = read_table(folder / TRIALS.file, TRIALS)
-    raise_all(f"{folder / TRIALS.file}: {fault}" for fault in _unplanned(trials, manifest))
+    raise_all(
+        f"{folder / TRIALS.file}: {fault}" for fault in (*_unplanned(trials, manifest), *_others(trials, manifest))
+    )
     if manifest.complete:
         remedy = _completing(folder, manifest)
         raise_all(f"{folder / TRIALS.file}: {what}, {remedy}" for what in missing(trials, manifest))
@@ -134,6 +136,17 @@ def _unplanned(trials: pd.DataFrame, manifest: Manifest) -> Iterator[str]:
     for row in sorted(strangers)[:1]:
         case, device, dtype, _, seed = trials[list(KEY)].iloc[row]
         yield f"row {row + 2}: seed {seed} of {label(case, device, dtype)} is not planned in {MANIFEST_FILE}"
+
+
+def _others(trials: pd.DataFrame, manifest: Manifest) -> Iterator[str]:
+    """Find the first trial that is of another run, or of another version of its case."""
+    versions = {case.name: case.version for case in manifest.cases}
+    for row, run, case, version in trials[["run", "case", "case_version"]].drop_duplicates().itertuples():
+        wanted = {"run": (run, manifest.run), "case_version": (version, versions.get(case, version))}
+        wrong = [(column, *pair) for column, pair in wanted.items() if pair[0] != pair[1]]
+        for column, found, expected in wrong[:1]:
+            yield f"row {row + 2}: column {column}: found {short(found)!r}, expected {short(expected)!r}"
+            return
 
 
 def missing(trials: pd.DataFrame, manifest: Manifest) -> Iterator[str]:

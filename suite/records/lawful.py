@@ -16,6 +16,7 @@ from suite.clause import Clause
 from suite.machine import Machine
 from suite.plan import DTYPES, MODES, SEED_LIMIT
 from suite.records.faults import few, named, short
+from suite.sketch import MOST_POINTS
 from suite.trial import DeclaredCase, Manifest, PlannedCell
 
 DEVICE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}(:[0-9]{1,4})?")
@@ -45,6 +46,10 @@ def unlawful_machine(machine: Machine) -> Iterator[str]:
 
 
 def _of_manifest(manifest: Manifest) -> Iterator[str]:
+    if manifest.accepted is not None and not manifest.complete:
+        yield "accepted: found a run that is not complete; accept a whole run"
+    if not manifest.run:
+        yield "run: found '', expected some text"
     yield from _no_longer("run", manifest.run)
     yield from _at_most("roots", "folders", len(manifest.roots), MOST_ROOTS)
     yield from _at_most("cases", "claims by clauses by cells", _lines(manifest), MOST_LINES)
@@ -53,6 +58,10 @@ def _of_manifest(manifest: Manifest) -> Iterator[str]:
     for place, cell in enumerate(manifest.cells):
         yield from _at(f"cells.{place}", _of_cell(cell))
     yield from _twice("cases", [case.name for case in manifest.cases])
+    yield from _twice("known_cases", manifest.known_cases)
+    for name in sorted({case.name for case in manifest.cases} - set(manifest.known_cases)):
+        yield f"known_cases: {named(name)} is missing, which cases declares"
+    yield from _twice("skipped", [skip.device for skip in manifest.skipped])
     yield from _twice("cells", [f"{c.case}[{c.device}-{c.dtype}] ({c.mode})" for c in manifest.cells])
 
 
@@ -86,6 +95,7 @@ def _of_case(case: DeclaredCase) -> Iterator[str]:
     for place, layer in enumerate(case.sketch.layers):
         yield from _within(f"sketch.layers.{place}.inputs", layer.inputs, 0, MOST_STEPS)
         yield from _within(f"sketch.layers.{place}.outputs", layer.outputs, 0, MOST_STEPS)
+    yield from _at_most("sketch.points", "points", len(case.sketch.points), MOST_POINTS)
     for place, point in enumerate(case.sketch.points):
         if not all(map(math.isfinite, point)):
             yield f"sketch.points.{place}: found {point}, expected two finite numbers"

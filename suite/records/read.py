@@ -91,7 +91,7 @@ def _refuse_cut_off(text: _Text) -> None:
     if not text.data:
         raise SuiteError(f"{text.file}: is empty; a header was expected")
     if not len(text.ends) or text.ends[-1] != len(text.data) - 1:
-        remedy = f"complete the run with: suite run --resume --out {text.file.parent}"
+        remedy = f"complete the run with: suite run --resume --out {text.file.parent}; in a baseline's place accept one"
         raise text.fault(len(text.ends) + 1, f"is cut off; {remedy}")
 
 

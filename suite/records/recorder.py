@@ -24,6 +24,7 @@ from suite.records.own import read_own, stands
 from suite.records.read import read_table
 from suite.records.rows import TABLES, as_csv, frames
 from suite.records.schema import AGAIN, CELL, CURVES, KEY, TRIALS, VERDICTS, Table
+from suite.sketch import Sketch
 from suite.trial import Manifest, Trial, key_of
 
 TrialKey = tuple[str, str, str, str, int]
@@ -61,7 +62,9 @@ class Recorder:
             SuiteError: if it holds no run, or one that was planned otherwise or on another machine.
         """
         begun = read_manifest(folder)
-        if (begun.cases, begun.cells) != (manifest.cases, manifest.cells):
+        if begun.accepted is not None:
+            raise SuiteError(f"{folder}: is a baseline, which is replaced and not resumed; accept a whole run")
+        if _asked(begun) != _asked(manifest):
             raise SuiteError(f"{folder}: was planned otherwise; resume it with the cases and options that began it")
         _check_same_machine(folder, read_machine(folder, begun), machine)
         recorder = object.__new__(cls)
@@ -141,6 +144,11 @@ def _check_readable(folder: Path, manifest: Manifest, machine: Machine) -> None:
     raise_all(f"{folder / file}: {fault}" for file, faults in told.items() for fault in faults)
     as_json(folder / MACHINE_FILE, machine)
     as_json(folder / MANIFEST_FILE, manifest)
+
+
+def _asked(manifest: Manifest) -> tuple[object, ...]:
+    """Return what a run was asked to do, without what was seen of its cases when it began."""
+    return manifest.cells, [replace(case, drawn=False, sketch=Sketch()) for case in manifest.cases]
 
 
 def _left(folder: Path) -> Iterator[Path]:

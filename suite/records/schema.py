@@ -49,6 +49,9 @@ CHECKS = {
 }
 
 
+LONGEST_WORD = 40
+"""Characters of a verdict's aspect, stage and outcome."""
+
 SOME_TEXT = pa.Check(lambda column: column != "", error="some text")
 
 
@@ -160,11 +163,12 @@ GRAPHS = Table(
 )
 """What a page draws of a few seeds; no verdict looks at it."""
 
+SHORT = pa.Check.str_length(1, LONGEST_WORD)
 VERDICTS = Table(
     file="verdicts.csv",
     columns={"schema": WHOLE, **CELL, "aspect": TEXT, "stage": TEXT, "sentence": TEXT, "verdict": TEXT},
     key=(*CELL, "aspect"),
-    laws=CHECKS,
+    laws=CHECKS | {"aspect": SHORT, "verdict": SHORT, "stage": pa.Check.str_length(0, LONGEST_WORD)},
     blank=("stage",),
 )
 

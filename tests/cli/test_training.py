@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import resource
@@ -71,13 +72,40 @@ def test_a_run_that_is_told_to_end_says_how_to_complete_it(mortal: Mortal, numbe
 def test_a_case_that_catches_it_cannot_keep_a_run_from_ending(
     tmp_path: Path, case_text: str, invoke: Invoke, number: int, expected: int
 ) -> None:
-    """It ends then with the next rows that are written, however the case was written."""
+    """It ends before the next rows are written, which may be others than an undisturbed case's."""
     build = DEAF.format(number=int(number))
     text = case_text.replace("partial(nn.Linear, 1, 1, bias=False)", "build").replace("\nCASE =", build)
     (tmp_path / "deaf.py").write_text(text.replace("from functools", "import os\nfrom functools", 1))
     done = invoke("run", "--cases", "deaf.py", "--device", "cpu", "--seeds", "3", "--out", "run")
     assert (done.exit_code, done.stderr[:36]) == (expected, "suite: interrupted; complete it with")
-    assert not read_run(tmp_path / "run").manifest.complete
+    begun = read_run(tmp_path / "run")
+    assert (begun.manifest.complete, len(begun.trials)) == (False, 0)
+
+
+def test_the_folder_that_is_printed_steers_nothing(tmp_path: Path, case_text: str, invoke: Invoke) -> None:
+    """Whatever --out is called, it stands on one line, as text."""
+    (tmp_path / "neuron.py").write_text(case_text)
+    words = ("run", "--cases", "neuron.py", "--device", "cpu", "--dtype", "float64", "--seeds", "2")
+    done = invoke(*words, "--out", "x\n::error::\x1b[2J")
+    assert done.stdout.splitlines()[-1] == r"x\x0a\x3a:error\x3a:\x1b[2J"
+
+
+def test_a_run_needs_a_folder_with_a_name(tmp_path: Path, case_text: str, invoke: Invoke) -> None:
+    """The root of the disk has none; nothing is trained, or written there."""
+    (tmp_path / "neuron.py").write_text(case_text)
+    done = invoke("run", "--cases", "neuron.py", "--device", "cpu", "--seeds", "2", "--out", "/")
+    assert (done.exit_code, done.stderr) == (2, "suite: /run.json: run: found '', expected some text\n")
+    assert not Path("/run.json").exists()
+
+
+def test_a_run_is_resumed_whatever_was_seen_of_its_cases(mortal: Mortal) -> None:
+    """A case that could not be looked at when the run began, since the machine was busy, is no other case for it."""
+    folder, begun = mortal.begin()
+    assert begun.wait() == (0, "")
+    manifest = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    manifest["cases"][0] |= {"drawn": False, "sketch": {"layers": [], "points": []}}
+    (folder / "run.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert mortal.start(mortal.home, *mortal.words, "--out", folder, "--resume").wait() == (0, "")
 
 
 def test_a_worker_that_is_killed_is_replaced(mortal: Mortal) -> None:

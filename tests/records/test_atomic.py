@@ -232,3 +232,25 @@ def test_an_error_of_the_system_without_a_number_is_told_too(guard: Callable[[Pa
     assert caught.value.faults == (f"here: cannot be {verb}: it is odd",)
     with pytest.raises(KeyError), guard(Path("here")):  # type: ignore[attr-defined]
         raise KeyError("other")
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_is_swept_away_before_it_is_in_place_is_written_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Who takes a folder's lock while verdicts are written there does not lose them; a folder that is gone is told."""
+    left, replace = [None] * times, Path.replace
+
+    def swept(self: Path, target: Path) -> Path:
+        if left:
+            left.pop()
+            sweep(tmp_path)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", swept)
+    if times == 1:
+        replace_own(tmp_path / "verdicts.csv", "whole")
+        assert (tmp_path / "verdicts.csv").read_text() == "whole"
+    else:
+        with pytest.raises(SuiteError, match="cannot be written: No such file"):
+            replace_own(tmp_path / "verdicts.csv", "whole")

@@ -311,7 +311,9 @@ def test_what_computes_something_else_is_timed_anew(
     if changed == "machine":
         run = replace(run, machine=replace(run.machine, python="CPython 9"))
     else:
-        run = replace(run, trials=run.trials.assign(case_version="f" * 12).astype({"case_version": "category"}))
+        cases = tuple(replace(case, version="f" * 12) for case in run.manifest.cases)
+        trials = run.trials.assign(case_version="f" * 12).astype({"case_version": "category"})
+        run = replace(run, manifest=replace(run.manifest, cases=cases), trials=trials)
     accept(run, tmp_path, reason=REASON, who="Ada")
     assert first_seconds(tmp_path) == {"float64": 2.0}
 

@@ -9,7 +9,8 @@ import pytest
 
 from suite.errors import SuiteError
 from suite.records import read_run, write_verdicts
-from suite.records.schema import VERDICTS
+from suite.records.folder import read_verdicts
+from suite.records.schema import LONGEST_WORD, VERDICTS
 
 LONG = "x" * 300
 """A name that is longer than any system takes."""
@@ -65,3 +66,13 @@ def test_verdicts_that_cannot_be_written_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(SuiteError) as caught:
         write_verdicts(place, [{**ROW, "sentence": "lost"}])
     assert caught.value.faults == (f"{place}/verdicts.csv: cannot be written: Not a directory",)
+
+
+@pytest.mark.parametrize("column", ["aspect", "stage", "verdict"])
+def test_a_verdicts_words_are_short(tmp_path: Path, column: str) -> None:
+    """Whoever lays out a table looks at every letter of them; a long one is refused by row and column."""
+    write_verdicts(tmp_path, [{**ROW, "sentence": "s" * 10_000, column: "x" * LONGEST_WORD}])
+    file = tmp_path / "verdicts.csv"
+    file.write_text(file.read_text().replace("x" * LONGEST_WORD, "x" * (LONGEST_WORD + 1)))
+    with pytest.raises(SuiteError, match=rf"verdicts.csv: row 2: column {column}: found "):
+        read_verdicts(tmp_path)

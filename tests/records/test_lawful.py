@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from suite.clause import Clause
 from suite.machine import Device, Machine, Settings
+from suite.plan import Skip
 from suite.records.faults import MOST_FAULTS
 from suite.records.lawful import (
     DEVICE,
@@ -21,8 +22,8 @@ from suite.records.lawful import (
     unlawful_machine,
     unlawful_manifest,
 )
-from suite.sketch import Layer, Sketch
-from suite.trial import Manifest, Trial
+from suite.sketch import MOST_POINTS, Layer, Sketch
+from suite.trial import Acceptance, Manifest, Trial
 
 CLAUSE = Clause(observation="w", bounds={"*": ([4.5], [5.5])})
 
@@ -81,9 +82,9 @@ CASES: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("change", "fault"), CASES, ids=lambda part: str(part)[:30])
 def test_a_case_that_cannot_be_is_named(manifest: Manifest, change: dict[str, Any], fault: str) -> None:
     """By its place among the cases."""
-    assert list(unlawful_manifest(replace(manifest, cases=(replace(manifest.cases[0], **change),)))) == [
-        f"cases.0.{fault}"
-    ]
+    case = replace(manifest.cases[0], **change)
+    odd = replace(manifest, cases=(case,), known_cases=(case.name,))
+    assert list(unlawful_manifest(odd)) == [f"cases.0.{fault}"]
 
 
 CLAUSES: list[dict[str, Any]] = [
@@ -113,7 +114,8 @@ def test_a_clause_that_nothing_can_be_judged_by_is_named(manifest: Manifest, cha
 def long_named(length: int, manifest: Manifest) -> Manifest:
     """Give the run, and its case, a name of so many characters."""
     name, (case,), (cell,) = "x" * length, manifest.cases, manifest.cells
-    return replace(manifest, run=name, cases=(replace(case, name=name),), cells=(replace(cell, case=name),))
+    cases, cells = (replace(case, name=name),), (replace(cell, case=name),)
+    return replace(manifest, run=name, known_cases=(name,), cases=cases, cells=cells)
 
 
 def test_a_name_is_no_longer_than_that_of_a_file(manifest: Manifest) -> None:
@@ -212,5 +214,35 @@ def test_no_fault_is_as_long_as_what_is_at_fault(manifest: Manifest, machine: Ma
     )
     device = Device(name=LONG, model="", details={})
     told = [*unlawful_manifest(odd), *unlawful_machine(replace(machine, devices={f"\n{LONG}": device}))]
-    assert len(told) == 21
+    assert len(told) == 22
     assert all(len(fault) < 500 and fault.isprintable() for fault in told)
+
+
+POINTS = ((0.0, 0.0),) * (MOST_POINTS + 1)
+WHOLES: list[tuple[dict[str, Any], str]] = [
+    ({"run": ""}, "run: found '', expected some text"),
+    ({"known_cases": ("other",)}, "known_cases: neuron is missing, which cases declares"),
+    ({"known_cases": ("neuron", "neuron")}, "known_cases: 'neuron' stands there 2 times"),
+    (
+        {"skipped": (Skip(device="cuda", reason="a"), Skip(device="cuda", reason="b"))},
+        "skipped: 'cuda' stands there 2 times",
+    ),
+    (
+        {"complete": False, "accepted": Acceptance(who="a", when="b", why="c", replaced="")},
+        "accepted: found a run that is not complete; accept a whole run",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "fault"), WHOLES, ids=lambda part: str(part)[:30])
+def test_what_does_not_go_together_is_named(manifest: Manifest, change: dict[str, Any], fault: str) -> None:
+    """What would be told twice, or of a case that nobody knows, or accepted before it was there."""
+    assert list(unlawful_manifest(replace(manifest, **change))) == [fault]
+
+
+def test_no_more_points_are_drawn_than_this_suite_keeps(manifest: Manifest) -> None:
+    """Each picture of a page holds all of them."""
+    for points, faults in ((POINTS[1:], []), (POINTS, ["found 1,001 points, expected at most 1,000"])):
+        cases = (replace(manifest.cases[0], sketch=Sketch(points=points)),)
+        told = list(unlawful_manifest(replace(manifest, cases=cases)))
+        assert told == [f"cases.0.sketch.points: {fault}" for fault in faults]

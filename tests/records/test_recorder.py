@@ -260,3 +260,18 @@ def test_a_name_of_any_length_is_told_in_one_short_line(complete: Path, manifest
     with pytest.raises(SuiteError) as caught:
         read_run(complete)
     assert all(len(fault) < 1000 and fault.isprintable() for fault in caught.value.faults)
+
+
+@pytest.mark.parametrize("change", [{"run": "another"}, {"case_version": "f" * 12}], ids=str)
+def test_a_trial_of_another_run_or_version_is_refused(
+    complete: Path, trials: list[Trial], change: dict[str, str]
+) -> None:
+    """Whatever the first row of its cell says: all of a cell's rows are judged as one."""
+    rows = frames("a-run", trials)["trials.csv"].astype(dict.fromkeys(change, "str"))
+    (column, value), was = *change.items(), rows[next(iter(change))][1]
+    rows.loc[1, column] = value
+    (complete / "trials.csv").write_text(as_csv(rows), newline="")
+    with pytest.raises(SuiteError) as caught:
+        read_run(complete)
+    told = f"{complete}/trials.csv: row 3: column {column}: found {value!r}, expected {was!r}"
+    assert caught.value.faults == (told,)

@@ -13,10 +13,11 @@ import pytest
 
 import suite.records.baseline as baseline_module
 from suite.errors import SuiteError
-from suite.records import accept, find_baselines, read_run
+from suite.records import Recorder, accept, find_baselines, read_run
 from suite.records.lock import LOCK_FILE
 from suite.trial import RunRecord
 from tests.records.accepted import CPU, REASON, names
+from tests.records.recorded import content
 
 
 def accept_as(run: str, run_over: Callable[..., RunRecord], folder: Path) -> None:
@@ -206,3 +207,18 @@ def test_one_who_waits_too_long_to_accept_is_told_who_accepts(
             accept_as("new", run_over, tmp_path)
         holder.stdin.close()
     assert found_in(tmp_path) == ("old", "")
+
+
+def test_a_baseline_is_not_resumed(tmp_path: Path, run_over: Callable[..., RunRecord]) -> None:
+    """Who accepted it, and why, is of the rows that it holds; it stays as it is."""
+    accept_as("old", run_over, tmp_path)
+    (tmp_path / "cpu/trials.csv").write_bytes((tmp_path / "cpu/trials.csv").read_bytes()[:-9])
+    before = content(tmp_path / "cpu")
+    run = run_over(CPU, run="old")
+    with pytest.raises(SuiteError) as caught:
+        Recorder.resume(tmp_path / "cpu", run.manifest, run.machine)
+    told = "is a baseline, which is replaced and not resumed; accept a whole run"
+    assert caught.value.faults == (f"{tmp_path}/cpu: {told}",)
+    assert content(tmp_path / "cpu") == before
+    with pytest.raises(SuiteError, match=r"is cut off; .* in a baseline's place accept one"):
+        read_run(tmp_path / "cpu")

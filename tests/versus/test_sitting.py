@@ -162,7 +162,7 @@ def test_faults_of_both_commands_are_told_at_once(cases: Path, invoke: Invoke) -
     """Every fault of the command line is told before anything is started."""
     done = invoke("versus", "", "'", *SMALL, "--seeds", "none")
     assert done.exit_code == 2
-    assert len(done.stderr.splitlines()) == 3
+    assert len([line for line in done.stderr.splitlines() if line.startswith("suite: ")]) == 3
 
 
 class Fake:
@@ -216,3 +216,9 @@ def test_another_answer_than_asked_for_is_told(task: Task) -> None:
     """An answer that is none of what was asked for is a fault of its side."""
     with pytest.raises(SuiteError, match=r"^A: answered what no worker would"):
         sitting._take_turns(task.plan.cells, task, (Fake("A", [], "soon"), Fake("B", [])), 1)  # type: ignore[arg-type]
+
+
+def test_devices_are_named_for_both(cases: Path, invoke: Invoke, python: str) -> None:
+    """What is here on one side may be other devices than on the other; nothing is trained before that is told."""
+    done = invoke("versus", python, python, *SMALL, "--device", "auto")
+    assert (done.exit_code, "auto" in done.stderr, "training" in done.stderr) == (2, True, False)
