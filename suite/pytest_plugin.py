@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from suite.plan import Cell, Plan
 
 DECLARES_CASES = re.compile(
-    r"^from suite import (?:\([^)]*?|(?:[^\n(#\\]|\\\n)*?)\bCase\b|^(?!\s*#).*\bsuite\.Case\(", re.MULTILINE
+    r"^from suite import (?:\([^)]*?|(?:[^\n(#\\]|\\\n)*?)\bCase\b|^(?![^\S\n]*#).*\bsuite\.Case\(", re.MULTILINE
 )
 """A file that imports ``Case`` from the suite, or makes a ``suite.Case``, and is no test, holds cases."""
 
@@ -38,7 +38,11 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> CaseFile |
     """Collect files that declare cases."""
     if file_path.suffix != ".py" or file_path.name.startswith(("test_", "conftest", "_")):
         return None
-    if not DECLARES_CASES.search(file_path.read_text(encoding="utf-8", errors="replace")):
+    try:
+        text = file_path.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # whoever wants the file tells that; it may be no case, and of no matter to any test
+        return None
+    if not DECLARES_CASES.search(text):
         return None
     file: CaseFile = CaseFile.from_parent(parent, path=file_path)
     return file

@@ -305,3 +305,10 @@ def test_a_case_of_ones_own_is_collected_beside_its_module(pytester: pytest.Pyte
     result = pytester.runpytest_inprocess(*FAST, "-v", "cases")
     assert names(result) == ["cases/own.py::own[cpu-float32]"]
     result.assert_outcomes(passed=1)
+
+
+def test_a_file_that_cannot_be_read_keeps_no_test_from_running(pytester: pytest.Pytester) -> None:
+    """It is no test, and whether it is a case is nothing to those that are."""
+    (pytester.path / "odd.py").symlink_to("/proc/self/mem")
+    pytester.makepyfile(test_own="def test_own():\n    pass\n")
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)

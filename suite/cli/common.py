@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from suite.errors import SuiteError
+from suite.errors import SuiteError, raise_all
 from suite.signals import ENDING, heard_by
 
 if TYPE_CHECKING:
@@ -67,6 +68,11 @@ def verb(function: Callable[..., int]) -> Callable[..., None]:
         except SuiteError as error:
             for fault in error.faults:
                 complain(fault)
+            sys.exit(COULD_NOT_RUN)
+        except OSError as error:
+            if error.filename is None:  # of no file
+                raise
+            complain(f"{error.filename}: cannot be used: {error.strerror}")
             sys.exit(COULD_NOT_RUN)
         except KeyboardInterrupt as stop:
             with heard_by(lambda *_: None, *ENDING):  # which has been heard
@@ -229,6 +235,20 @@ def collection_of(cases: Sequence[Path], *, rehearsed: bool = True) -> Collectio
     from suite.discover import discover
 
     return discover(roots_of(cases), rehearsed=rehearsed)
+
+
+def check_named(**folders: Path) -> None:
+    """Refuse a folder that an option names and that is not there; one that nobody named may come later.
+
+    Raises:
+        SuiteError: naming each, by its option.
+    """
+    context = click.get_current_context()
+    raise_all(
+        f"--{option} {folder}: no such folder"
+        for option, folder in folders.items()
+        if context.get_parameter_source(option) is not ParameterSource.DEFAULT and not folder.is_dir()
+    )
 
 
 def roots_of(cases: Sequence[Path]) -> list[Path]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from suite.cli.common import BASELINE, BASELINES, JSON, RUN, STRICT, main, roots_of, verb
-from suite.errors import gather
+from suite.errors import SuiteError, gather
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,6 +81,8 @@ def compare(
     from suite.report.verdicts.github import annotation_lines, silenced, summary_file
 
     check_endings(report)
+    if cases and not again:
+        raise SuiteError("--cases goes with --again, which runs them")
     spare_records("--report", report)
     summary = summary_file() if github else None
     recorded, baselines = read_run(run), find_baselines(baseline)

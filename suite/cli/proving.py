@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from suite.cli.common import CASES, JSON, STRICT, THREADS, collection_of, complain, main, verb
+from suite.errors import SuiteError
 
 if TYPE_CHECKING:
     from suite.workflow import Task
@@ -101,6 +102,16 @@ def versus(
     return exit_code(judged.verdicts, strict=strict)
 
 
+def _named_devices(text: str) -> tuple[str, ...]:
+    """Read torch device strings, which both sides are to have: "auto" may be others on each."""
+    from suite.plan import AUTO
+
+    devices = tuple(dict.fromkeys(word.strip() for word in text.split(",")))
+    if AUTO in devices:
+        raise SuiteError(f'--device "{AUTO}" may be other devices on each side; name them, as cpu,cuda')
+    return devices
+
+
 def _sitting_task(
     *, case: Sequence[str], cases: Sequence[Path], seeds: str, device: str, dtype: str, threads: int
 ) -> Task:
@@ -116,7 +127,7 @@ def _sitting_task(
         dtypes = reading(lambda: parse_choice("--dtype", dtype, DTYPES))
         collection = reading(lambda: collection_of(cases))
         selected = reading(lambda: collection.select(case)) if collection else ()
-    devices = tuple(dict.fromkeys(word.strip() for word in device.split(",")))
+        devices = reading(lambda: _named_devices(device))
     return Task(
         collection=collection,
         plan=make_plan(selected, seeds=chosen_seeds, devices=devices, dtypes=dtypes),

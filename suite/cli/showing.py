@@ -16,6 +16,7 @@ from suite.cli.common import (
     KEPT,
     RUNS,
     STRICT,
+    check_named,
     collection_of,
     complain,
     main,
@@ -146,6 +147,7 @@ def show(case: str, cases: tuple[Path, ...], baseline: Path, runs: Path, as_json
     from suite.report.cases.remember import remember
     from suite.report.cases.show import portrait_json, portrait_lines
 
+    check_named(baseline=baseline, runs=runs)
     collection = collection_of(cases)
     chosen = collection.only(case)
     records, faults = remember(chosen, baseline=baseline, runs=runs)

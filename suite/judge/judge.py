@@ -13,7 +13,7 @@ from suite.judge.time import Times
 from suite.judge.verdict import ALL, Aspect, Judgement, Outcome, Verdict, verdict_of
 from suite.machine import differences
 from suite.plan import EAGER
-from suite.trial import CellKey, PlannedCell, RunRecord, device_type, key_of
+from suite.trial import CellKey, Manifest, PlannedCell, RunRecord, device_type, key_of
 
 FALSE_ALARMS = 0.01
 """Probability that a run in which nothing changed fails anywhere: shared by all its tests."""
@@ -150,33 +150,32 @@ def _terms(
     )
 
 
-def _each_once(baselines: Mapping[str, RunRecord]) -> Iterable[RunRecord]:
-    """Return the baselines; a run that serves as that of several types of device is one."""
-    return {id(baseline): baseline for baseline in baselines.values()}.values()
+def _accepted(baselines: Mapping[str, RunRecord]) -> Iterator[tuple[Manifest, PlannedCell]]:
+    """Give each cell of the baselines, of each those on its type of device, with what its run set out to do."""
+    for kind, baseline in baselines.items():
+        for cell in baseline.manifest.cells:
+            if device_type(cell.device) == kind:
+                yield baseline.manifest, cell
 
 
 def _disappeared(run: RunRecord, baselines: Mapping[str, RunRecord]) -> Iterator[Verdict]:
     """Name the baseline's cells whose case the run's folders of cases no longer hold."""
     present = set(run.manifest.known_cases)
-    for baseline in _each_once(baselines):
-        if baseline.manifest.roots != run.manifest.roots:
-            continue
-        for cell in baseline.manifest.cells:
-            if cell.case not in present:
-                gone = Judgement(outcome=Outcome.MISSING, sentence="the baseline has it, but the case disappeared")
-                yield verdict_of(cell, Aspect.LOSS, gone)
+    for manifest, cell in _accepted(baselines):
+        if manifest.roots == run.manifest.roots and cell.case not in present:
+            gone = Judgement(outcome=Outcome.MISSING, sentence="the baseline has it, but the case disappeared")
+            yield verdict_of(cell, Aspect.LOSS, gone)
 
 
 def _not_had(run: RunRecord, baselines: Mapping[str, RunRecord]) -> Iterator[Verdict]:
     """Name the baseline's cells that were asked for here, and could not be trained in their mode."""
     planned = {key_of(cell) for cell in run.manifest.cells}
     places = {key[:-1] for key in planned}
-    for baseline in _each_once(baselines):
-        for cell in baseline.manifest.cells:
-            key = key_of(cell)
-            if cell.mode in run.manifest.modes and key[:-1] in places and key not in planned:
-                gone = f"the baseline has it; it was asked for, and could not be trained in mode {cell.mode} here"
-                yield verdict_of(cell, Aspect.LOSS, Judgement(outcome=Outcome.MISSING, sentence=gone))
+    for _, cell in _accepted(baselines):
+        key = key_of(cell)
+        if cell.mode in run.manifest.modes and key[:-1] in places and key not in planned:
+            gone = f"the baseline has it; it was asked for, and could not be trained in mode {cell.mode} here"
+            yield verdict_of(cell, Aspect.LOSS, Judgement(outcome=Outcome.MISSING, sentence=gone))
 
 
 def _skipped(run: RunRecord) -> Iterator[Verdict]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from suite.plan import EAGER
 from suite.report.cells import MICROSECONDS, tf32
+from suite.report.table import WHOLE
 from suite.trial import RunRecord
 
 SERIES = ["case", "dtype", "mode"]
@@ -41,7 +42,7 @@ def rows_of(runs: Sequence[RunRecord]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=[*SERIES, "device", "seeds", "microseconds"])
     best = table.groupby([*SERIES, "device", "seeds"], sort=False, as_index=False)["microseconds"].min()
     several = best.groupby(SERIES, sort=False)["seeds"].transform("nunique") > 1
-    return pd.DataFrame(list(_compared(best[several])), columns=list(COLUMNS))
+    return pd.DataFrame(list(_compared(best[several])), columns=list(COLUMNS)).astype({"wins_from": WHOLE})
 
 
 def _loops(run: RunRecord, named: dict[str, str]) -> Iterator[dict[str, object]]:

@@ -41,6 +41,9 @@ WORDS = ("case", "dtype", "device", "against", "losses_agree", "nearer_float64")
 BETWEEN_DEVICES = ("losses_agree", "nearer_float64")
 """Columns that say nothing where there is one device."""
 
+WHOLE = "Int64"
+"""Of a column that counts, in which some rows have no number."""
+
 AGREE = {Outcome.PASS: "yes", Outcome.CHANGED: "yes"}
 """Outcomes in which two devices agree."""
 
@@ -49,7 +52,8 @@ def rows_of(runs: Sequence[RunRecord]) -> pd.DataFrame:
     """Return one row a cell, each against the first device in its dtype, or the first dtype on its device."""
     cells = [cell for cell in cells_of([JudgedRun(run=run) for run in runs]) if cell.main is not None]
     firsts = _Firsts.among(cells)
-    return pd.DataFrame([_row(cell, firsts) for cell in cells], columns=list(COLUMNS))
+    rows = pd.DataFrame([_row(cell, firsts) for cell in cells], columns=list(COLUMNS))
+    return rows.astype({"paired_seeds": WHOLE})
 
 
 @dataclass(frozen=True, kw_only=True)

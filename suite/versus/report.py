@@ -15,7 +15,7 @@ from suite.judge.pairs import Pairs, by_cell
 from suite.judge.verdict import ALL
 from suite.machine import differences
 from suite.report import table as tables
-from suite.report.escape import markdown
+from suite.report.escape import as_json, markdown, plain
 from suite.report.ranking import rank
 from suite.report.verdicts.files import verdict_json
 from suite.report.verdicts.markdown import verdict_markdown
@@ -89,14 +89,14 @@ def told_machines(sitting: Sitting) -> Iterator[str]:
     theirs, ours = (record.machine for record in sitting.records)
     for device in ours.devices:
         different = differences(ours.timing_facts(device), theirs.timing_facts(device), other="A")
-        yield f"B against A on {device}: {different or 'the same software on the same machine'}"
+        yield plain(f"B against A on {device}: {different or 'the same software on the same machine'}")
 
 
 def told_times(judged: Judged) -> Iterator[str]:
     """Say of each device what B's time is over all cells."""
     for (case, device, _), timing in judged.timings.items():
         if case == ALL:
-            yield f"all cells on {device}: {timing.verdict.sentence}"
+            yield plain(f"all cells on {device}: {timing.verdict.sentence}")
 
 
 def lines(sitting: Sitting, judged: Judged, *, strict: bool) -> Iterator[str]:
@@ -113,7 +113,7 @@ def json_text(sitting: Sitting, judged: Judged, *, strict: bool) -> str:
     """Return the same for a program: exit code, differences, rows and verdicts."""
     found = json.loads(verdict_json(judged.verdicts, strict=strict))
     rows = json.loads(tables.json_text(tabulated(sitting, judged)))
-    return json.dumps({**found, "differences": list(told_machines(sitting)), "rows": rows}, indent=1)
+    return as_json({**found, "differences": list(told_machines(sitting)), "rows": rows})
 
 
 def write(folder: Path, sitting: Sitting, judged: Judged, *, strict: bool) -> None:
@@ -131,6 +131,6 @@ def write(folder: Path, sitting: Sitting, judged: Judged, *, strict: bool) -> No
     try:
         folder.mkdir(parents=True, exist_ok=True)
         Path(folder, "versus.md").write_text("\n\n".join(parts), encoding="utf-8")
-        table.to_csv(folder / "versus.csv", index=False, lineterminator="\n")
+        Path(folder, "versus.csv").write_text(tables.as_csv(table), encoding="utf-8", newline="")
     except OSError as error:
         raise SuiteError(f"--out {folder}: cannot be written: {error.strerror}") from error

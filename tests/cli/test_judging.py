@@ -323,3 +323,10 @@ def test_accept_prints_no_escape_sequence(accepted: Path, invoke: Invoke) -> Non
     """What a folder is called may come from anyone, and is shown as text."""
     done = invoke("accept", "before", "--reason", "x", "--baseline", "bold \x1b[1mhere")
     assert (done.exit_code, done.stdout) == (0, "accepted as bold \\x1b[1mhere/cpu\n")
+
+
+def test_folders_of_cases_are_for_timing_again(accepted: Path, invoke: Invoke) -> None:
+    """An option that would be passed over is refused."""
+    done = invoke("compare", "before", "--cases", "cases")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == "suite: --cases goes with --again, which runs them\n"

@@ -126,3 +126,33 @@ def test_history_shows_what_it_can_beside_what_it_cannot(
         "suite: hist/no: cannot be read: Permission denied",
         "suite: hist/damaged/trials.csv: cannot be read: No such file or directory",
     ]
+
+
+LONG = "x" * 300
+"""A name that is longer than any system takes."""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("list", "--cases", LONG), f"{LONG}: cannot be used: File name too long"),
+        (("list", "--cases", "loop"), "loop: no such folder of cases"),
+        (("list", "--cases", "looped"), "looped/x.py: does not import: OSError: [Errno 40] Too many levels"),
+        (("versus", "python3", "python3", "--cases", LONG), f"{LONG}: cannot be used: File name too long"),
+        (("show", "neuron", "--cases", "cases", "--runs", "typo"), "--runs typo: no such folder"),
+        (("show", "neuron", "--cases", "cases", "--baseline", "typo"), "--baseline typo: no such folder"),
+        (("show", "neuron", "--cases", "cases", "--runs", LONG), f"{LONG}: cannot be used: File name too long"),
+        (("run", "neuron", "--cases", "cases", "--out", "loop"), "loop: cannot be written: File exists"),
+    ],
+    ids=lambda words: " ".join(words)[:40] if isinstance(words, tuple) else "",
+)
+def test_a_path_that_leads_nowhere_is_one_line(cases: Path, invoke: Invoke, words: tuple[str, ...], told: str) -> None:
+    """A name that is too long, links in a circle, a folder that is not there: code 2, and no traceback."""
+    Path("loop").symlink_to("loop")
+    Path("looped").mkdir()
+    Path("looped/x.py").symlink_to("x.py")
+    done = invoke(*words)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("suite: ")
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -208,6 +208,15 @@ def test_one_run_as_the_baseline_of_two_devices_is_asked_once(
     assert [verdict.case for verdict in verdicts].count("gone") == 1
 
 
+def test_a_copy_beside_a_baseline_is_nobodys(
+    trials: list[Trial], run_of: RunOf, trial_of: Callable[..., Trial]
+) -> None:
+    """A folder beside a baseline that holds the same misses no case a second time."""
+    baseline = run_of([*trials, trial_of(0, case="gone")])
+    verdicts = judge(run_of(trials), {"cpu": baseline, "cpu.bak": baseline})
+    assert [verdict.case for verdict in verdicts].count("gone") == 1
+
+
 def test_each_type_of_device_has_its_own_baseline(
     trials: list[Trial], run_of: RunOf, trial_of: Callable[..., Trial]
 ) -> None:

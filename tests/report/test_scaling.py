@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from suite.machine import Machine
-from suite.report.scaling import machine_names, rows_of
+from suite.report.scaling import COLUMNS, WORDS, machine_names, rows_of
+from suite.report.table import as_markdown
 from suite.trial import RunRecord, Trial
 
 TrialOf = Callable[..., Trial]
@@ -109,3 +110,9 @@ def test_runs_of_one_machine_are_one_series(run_of: RunOf, trial_of: TrialOf, ma
     runs = [run_of([trial_of(0)], run=name, on=on) for name, on in (("a", machine), ("b", other), ("c", machine))]
     assert [names["cpu"] for names in machine_names(runs)] == ["a:cpu", "b:cpu", "a:cpu"]
     assert [names["cpu"] for names in machine_names(runs[::2])] == ["cpu", "cpu"]
+
+
+def test_from_how_many_seeds_on_is_a_whole_number(runs_of: Callable[..., list[RunRecord]]) -> None:
+    """However many they are, and where other rows have none."""
+    table = rows_of([*runs_of("cpu", {1: 3e-6, 12_345: 3e-2}), *runs_of("cuda:0", {1: 6e-6, 12_345: 3e-3})])
+    assert {row.split("|")[-2].strip() for row in as_markdown(table, COLUMNS, WORDS).splitlines()[2:]} == {"", "12345"}

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from suite.machine import Device, Machine
 from suite.records import in_memory
 from suite.report.escape import plain
-from suite.report.table import COLUMNS, as_markdown, json_text, rows_of
+from suite.report.table import COLUMNS, as_csv, as_markdown, json_text, rows_of
 from suite.trial import Manifest, RunRecord, Trial
 
 TrialOf = Callable[..., Trial]
@@ -292,3 +292,11 @@ def test_losses_are_the_ensembles_and_times_the_reference_s(run_of: RunOf, trial
     (row,) = rows_of([run_of([*reference, *ensemble])]).to_dict("records")
     assert (row["seeds"], row["median_final_loss"], row["dead_rate"]) == (3, 2.0, 0.0)
     assert row["microseconds_a_step"] == pytest.approx(2.0)
+
+
+def test_seeds_are_counted_one_by_one(run_of: RunOf, trial_of: TrialOf) -> None:
+    """However many there are, and where other rows have none: figures are rounded, counts are not."""
+    trials = [trial_of(seed, dtype=dtype) for dtype in ("float64", "float16") for seed in range(12_345)]
+    table = rows_of([run_of(trials)])
+    assert [row.split("|")[9].strip() for row in as_markdown(table).splitlines()[2:]] == ["", "12345"]
+    assert [row.split(",")[8] for row in as_csv(table).splitlines()[1:]] == ["", "12345"]

@@ -116,6 +116,21 @@ def test_it_is_shown_from_what_differs_to_the_verdict(sitting_of: Callable[..., 
     assert shown[-1].endswith("something regressed, or an expectation is broken")
 
 
+def test_what_the_other_side_says_of_itself_steers_nothing(
+    sitting_of: Callable[..., Sitting], trials: list[Trial], tmp_path: Path
+) -> None:
+    """Its torch and its machine are shown as text, and no case's name is a formula."""
+    sitting = sitting_of([replace(t, case="=1+1") for t in trials], [replace(t, case="=1+1") for t in trials])
+    record = sitting.records[1]
+    hostile = replace(record, machine=replace(record.machine, torch="\n::error::x\x1b[2J"))
+    sitting = replace(sitting, records=(sitting.records[0], hostile), sample=Sample(first={}))
+    judged = judge_sitting(sitting)
+    shown = [*lines(sitting, judged, strict=False), *json_text(sitting, judged, strict=False).split("\n")]
+    assert all(line.isprintable() and not line.lstrip().startswith("::") for line in shown)
+    write(tmp_path, sitting, judged, strict=False)
+    assert (tmp_path / "versus.csv").read_text().splitlines()[1].startswith("'=1+1,")
+
+
 def test_files_say_the_same(sitting_of: Callable[..., Sitting], trials: list[Trial], tmp_path: Path) -> None:
     """Markdown holds what the terminal shows; CSV holds the table with its figures in full."""
     sitting = sitting_of(trials, trials)

@@ -183,6 +183,7 @@ def test_a_case_is_shown_with_its_records(cases: Path, invoke: Invoke) -> None:
     read = json.loads(invoke("show", "neuron", "--cases", "cases", "--json").stdout)
     assert [record["what"] for record in read["records"]] == ["accepted baseline", "newest run"]
     assert [cell["dtype"] for cell in read["records"][1]["cells"]] == ["float64", "float16"]
+    Path("none").mkdir()
     elsewhere = invoke("show", "neuron", "--cases", "cases", "--baseline", "none", "--runs", "none", "--json")
     assert json.loads(elsewhere.stdout)["records"] == []
 
