@@ -145,7 +145,9 @@ def test_a_twin_is_prepared_on_the_same_cell_and_shown_its_own_inputs(neuron: Ca
     """A twin shares device and dtype, has data of its own, and is asked for its answers to them."""
     twin = replace(neuron, name="twin", data=fixed(x=[2.0], target=[5.0]))
     (bench,) = prepare(cell_of(replace(neuron, expect=[same_as(twin)]), dtype="float16")).twins
-    assert (bench.case, bench.dtype) == (twin, torch.float16)
+    assert (replace(bench.case, loss=twin.loss), bench.dtype) == (twin, torch.float16)
+    assert type(bench.case.loss) is type(twin.loss)
+    assert bench.case.loss is not twin.loss  # which may keep something, and is every cell's
     assert torch.equal(bench.x, torch.tensor([2.0], dtype=torch.float16))
     assert bench.probes == {Probe(): bench.x}
 
