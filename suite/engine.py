@@ -13,10 +13,11 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
+from suite.case import Case
 from suite.cluster import Cluster
 from suite.draw import draw, globals_kept
-from suite.errand import Chunk, Errand, train_alone, train_elsewhere, train_here, try_case
-from suite.errors import SuiteError, let_end
+from suite.errand import Chunk, Errand, seen, train_alone, train_elsewhere, train_here, try_case
+from suite.errors import SuiteError
 from suite.limits import UNLIMITED, Limits
 from suite.machine import Settings
 from suite.plan import EAGER, Cell, Plan
@@ -134,12 +135,12 @@ def _chunk_size(cell: Cell) -> int:
 
 def _parameters(cell: Cell) -> int:
     """Count the numbers that a seed of the cell trains; one if there is none, or its code fails, as its trials tell."""
-    try:
-        with globals_kept():
-            return max(1, sum(value.numel() for value in draw(cell.case, 0).parameters()))
-    except BaseException as error:  # whatever the case's own code raises
-        let_end(error)
-        return 1
+    return max(1, seen(_numbers, cell.case) or 0)
+
+
+def _numbers(case: Case) -> int:
+    with globals_kept():
+        return sum(value.numel() for value in draw(case, 0).parameters())
 
 
 def split(chunks: Sequence[Chunk]) -> tuple[list[Chunk], list[Chunk]]:
