@@ -160,9 +160,8 @@ def _import(file: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise SuiteError(f"{shown(file)}: is no Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
     try:
-        with globals_kept(), neighbours(path.parent):
+        with named(module), globals_kept(), neighbours(path.parent):
             seed_generators(DATA_SEED)
             spec.loader.exec_module(module)
     except SuiteError as error:
@@ -171,6 +170,17 @@ def _import(file: Path) -> ModuleType:
         let_end(error)
         raise SuiteError(f"{shown(file)}{_line(error, path)}: does not import: {told(error)}") from error
     return module
+
+
+@contextmanager
+def named(module: ModuleType) -> Iterator[None]:
+    """Let a module be found by its name while it is imported, and from then on if all of it was."""
+    sys.modules[module.__name__] = module
+    try:
+        yield
+    except BaseException:
+        sys.modules.pop(module.__name__, None)
+        raise
 
 
 @contextmanager

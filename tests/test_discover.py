@@ -128,6 +128,14 @@ def test_a_file_that_does_not_import_is_said_with_its_line(write: Write, text: s
     assert faults_of_file(write, text) == (f"cases/one.py{fault}",)
 
 
+@pytest.mark.parametrize("text", ["1 / 0\n", "from suite import final_loss\nfinal_loss(near=1.0)\n", "x = (\n"])
+def test_a_file_that_does_not_import_is_no_module(write: Write, text: str) -> None:
+    """As by Python's own import: what goes through all modules finds none of which only a part was run."""
+    before = set(sys.modules)
+    assert faults_of_file(write, text)
+    assert not [name for name in set(sys.modules) - before if name.startswith("suite_case_")]
+
+
 def test_a_file_that_is_no_python_is_said(write: Write) -> None:
     """A file of another kind that is named as a case is refused by name."""
     assert faults(write("notes.txt", "")) == ("notes.txt: is no Python file",)
