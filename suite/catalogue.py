@@ -20,7 +20,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from suite.discover import CLAIMS_FILE, claims_places
+from suite.claims import CLAIMS_FILE, claims_places
 from suite.errors import SuiteError
 
 Row = dict[str, object]

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-import os
 import sys
-import tomllib
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
@@ -20,31 +18,17 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from suite.case import Case
+from suite.claims import CLAIMS_FILE, Claim, read_claims
 from suite.draw import DATA_SEED, batch, draw, globals_kept, optimizer_for, seed_generators
 from suite.errors import SuiteError, let_end, raise_all, told
 from suite.expect import Expectation
 from suite.observe import Observation
+from suite.paths import real, shown
 
 DOCUMENTED = "documented"
 """What a run calls the folder of cases that comes with the suite."""
 if TYPE_CHECKING:
     from torch import Tensor
-
-CLAIMS_FILE = "claims.toml"
-"""Beside the case files: what each claim's id stands for."""
-CLAIMS_ABOVE = 2
-"""How many folders above a root are searched for it: for one case file, its folder and the next."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """One claim of one document."""
-
-    id: str
-    document: str
-    heading: str
-    says: str
-    """The claim in our own words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,17 +195,6 @@ def _line(error: BaseException, path: Path) -> str:
     return f":{lines[-1]}" if lines else ""
 
 
-def shown(file: Path | str) -> str:
-    """Return a path as short as it can be said from here."""
-    path, here = real(Path(file)), Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
-
-
-def real(file: Path) -> Path:
-    """Return where a path leads, whatever links are on its way; one in a circle stands for itself."""
-    return Path(os.path.realpath(file))
-
-
 def _same_names(cases: Sequence[Case]) -> Iterator[str]:
     first: dict[str, Case] = {}
     for case in cases:
@@ -242,36 +215,6 @@ def _unknown_claims(case: Case, known: set[str]) -> Iterator[str]:
 def _nearest(name: str, known: Sequence[str]) -> str:
     match = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f'; did you mean "{match[0]}"?' if match else ""
-
-
-def claims_places(root: Path) -> list[Path]:
-    """Return the folders whose claims the cases under ``root`` may cite, the nearest first."""
-    return [root, *list(real(root).parents)[:CLAIMS_ABOVE]]
-
-
-def read_claims(root: Path) -> list[Claim]:
-    """Read the claims that the cases under ``root`` may cite; none if neither it nor the folders above have any.
-
-    Raises:
-        SuiteError: if the file cannot be read, is no TOML, or a claim in it is not whole.
-    """
-    file = next((place / CLAIMS_FILE for place in claims_places(root) if (place / CLAIMS_FILE).is_file()), None)
-    if file is None:
-        return []
-    try:
-        documents = tomllib.loads(file.read_text(encoding="utf-8")).get("document", [])
-        claims = [
-            Claim(id=row["id"], document=document["title"], heading=row["heading"], says=row["says"])
-            for document in documents
-            for row in document["claim"]
-        ]
-    except OSError as error:
-        raise SuiteError(f"{shown(file)}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:  # the first of them: no TOML
-        raise SuiteError(f"{shown(file)}: {told(error)}; each claim needs id, heading and says") from error
-    words = (word for claim in claims for word in astuple(claim))
-    raise_all(f"{shown(file)}: found {word!r}, expected some text" for word in words if not isinstance(word, str))
-    return claims
 
 
 def rehearse(case: Case) -> list[str]:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from suite.case import Case
-from suite.discover import documented, load, real, rehearse
+from suite.discover import documented, load, rehearse
 from suite.draw import is_drawn
 from suite.errors import SuiteError, let_end
 from suite.machine import Settings, applied
+from suite.paths import real
 from suite.plan import COMPILED, EAGER, ENSEMBLE, Cell
 from suite.sketch import sketch
 from suite.train import compiled, eager, ensemble

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from suite.claims import Claim
 from suite.clause import Clause
-from suite.discover import Claim
 from suite.machine import Machine
 from suite.plan import Skip
 from suite.sketch import Sketch

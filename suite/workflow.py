@@ -12,7 +12,7 @@ from secrets import token_hex
 
 from suite.case import Case
 from suite.cluster import Cluster
-from suite.discover import DOCUMENTED, Collection, discover, documented, folder, real
+from suite.discover import DOCUMENTED, Collection, discover, documented, folder
 from suite.draw import is_drawn
 from suite.engine import Engine, check_engine, chop, done_in, nothing_done, split, train_plan
 from suite.errand import seen, train_here
@@ -22,6 +22,7 @@ from suite.judge import Verdict
 from suite.judge.verdict import ALL
 from suite.limits import UNLIMITED, Limits
 from suite.machine import Settings, fingerprint, unavailable
+from suite.paths import real
 from suite.plan import EAGER, Cell, Plan
 from suite.records import in_memory, sole_recorder
 from suite.sketch import Sketch, sketch

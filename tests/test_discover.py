@@ -15,7 +15,8 @@ from torch import nn
 
 from suite import discover as room
 from suite.case import Case, fixed
-from suite.discover import Claim, Collection, case_files, discover, documented, load, read_claims, rehearse, shown
+from suite.claims import Claim
+from suite.discover import Collection, case_files, discover, documented, load, rehearse
 from suite.errors import SuiteError
 from suite.expect import final_loss, follows, measured, parameter, same_as, unchanged, untrained
 
@@ -402,67 +403,6 @@ def test_every_pattern_must_match() -> None:
         'case "squared" is not known; did you mean "square"?; see: suite list',
         'case "guide/s*" is not known; see: suite list',
     )
-
-
-@pytest.mark.parametrize(("place", "found"), [("a/b/c/d", 1), ("a/b/c", 1), ("a/b", 1), ("a", 0), ("a/b/c/d/e", 0)])
-def test_claims_lie_in_the_folder_or_up_to_two_above(write: Write, place: str, found: int) -> None:
-    """One document's folder, or one case file, finds the claims of the whole; a folder may have none."""
-    write(f"{place}/claims.toml", CLAIMS)
-    assert len(read_claims(write("a/b/c/d/one.py", "").parent)) == found
-
-
-def test_the_nearest_claims_count(write: Write) -> None:
-    """A folder with claims of its own does not look above."""
-    write("a/claims.toml", CLAIMS)
-    write("a/b/claims.toml", CLAIMS.replace("G2", "M1"))
-    assert [claim.id for claim in read_claims(Path("a/b"))] == ["M1"]
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("[[document]", "TOMLDecodeError"),
-        ('[[document]]\ntitle = "Guide"', "KeyError: 'claim'"),
-        ('[[document]]\ntitle = "Guide"\n[[document.claim]]\nid = "G1"\nsays = "so"', "KeyError: 'heading'"),
-        ("document = 5", "TypeError"),
-        ("document = [5]", "TypeError"),
-        (f"x = {'[' * 9999}", "RecursionError"),
-        (f"x = {'9' * 5000}", "ValueError"),
-    ],
-)
-def test_claims_that_are_not_whole_are_said_with_their_file(write: Write, text: str, reason: str) -> None:
-    """The file, what is wrong and what each claim needs are said in a line."""
-    (fault,) = faults(write("cases/claims.toml", text).parent)
-    assert fault.startswith(f"cases/claims.toml: {reason}")
-    assert fault.endswith("; each claim needs id, heading and says")
-
-
-@pytest.mark.parametrize("value", ["5", "[1]", "1979-05-27", "nan", "true"])
-@pytest.mark.parametrize("key", ["title", "id", "heading", "says"])
-def test_a_claim_is_text(write: Write, key: str, value: str) -> None:
-    """What would be looked up, shown or recorded later is refused before anything is trained."""
-    words = dict.fromkeys(("title", "id", "heading", "says"), '"text"') | {key: value}
-    title = f"[[document]]\ntitle = {words.pop('title')}\n[[document.claim]]\n"
-    (fault,) = faults(write("cases/claims.toml", title + "\n".join(f"{k} = {v}" for k, v in words.items())).parent)
-    assert fault.startswith("cases/claims.toml: found ")
-    assert fault.endswith(", expected some text")
-
-
-def test_claims_that_cannot_be_read_are_said(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the system's reason."""
-    write("cases/claims.toml", CLAIMS)
-
-    def refuse(*_: object, **__: object) -> str:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "read_text", refuse)
-    assert faults(Path("cases")) == ("cases/claims.toml: cannot be read: Permission denied",)
-
-
-def test_a_path_is_said_as_short_as_it_can_be(write: Write, tmp_path: Path) -> None:
-    """A path below here is said from here, any other in full."""
-    assert shown(write("cases/one.py", "")) == "cases/one.py"
-    assert shown(tmp_path.parent) == str(tmp_path.parent)
 
 
 def test_the_documented_cases_lie_in_the_package_or_else_beside_it(

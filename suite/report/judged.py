@@ -9,8 +9,9 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path, PurePath
 
-from suite.discover import DOCUMENTED, case_files, documented, real
+from suite.discover import DOCUMENTED, case_files, documented
 from suite.judge import Verdict
+from suite.paths import real
 from suite.trial import DeclaredCase, RunRecord
 
 CHECKOUT_CASES = "cases"

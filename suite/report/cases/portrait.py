@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from suite.case import ByName, Case
-from suite.discover import Collection, shown
+from suite.discover import Collection
 from suite.draw import batch, draw, globals_kept
+from suite.paths import shown
 from suite.report.cases.claims import clauses_of, told
 from suite.source import read_source
 from suite.version import case_version

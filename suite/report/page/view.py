@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from suite.discover import Claim
+from suite.claims import Claim
 from suite.judge import Aspect, Outcome
 from suite.report.cases.claims import told
 from suite.report.cells import Cell, cells_of, device_labels, worst

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from suite.case import Case
-from suite.discover import Claim, Collection
+from suite.claims import Claim
+from suite.discover import Collection
 from suite.errors import SuiteError
 from suite.expect import Expectation, final_loss, parameter, rate, seed, unchanged, untrained
 from suite.report.cases.claims import case_rows, claim_rows, told
