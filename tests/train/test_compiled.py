@@ -61,7 +61,8 @@ def test_a_case_follows_the_reference_in_any_company(dtype: str, cell_of: MakeCe
         assert together.reason == ""
         assert (together.init_digest, together.init_norm) == (alone.init_digest, alone.init_norm)
         np.testing.assert_allclose(losses(together), losses(alone), rtol=tolerance)
-    for few in ([7, 3, 0], range(100, 290)):
+    # Each company of another size is compiled anew, which takes half a minute where numbers are short.
+    for few in ([7, 3, 0], range(100, 290)) if dtype in {"float64", "float32"} else ([299, 130, 0],):
         assert bits(compiled.train(cell, list(few))) == {seed: bits(many)[seed] for seed in few}
 
 
