@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from suite.case import ByName, Case, Stepper
+from suite.signals import hearers_kept
 
 if TYPE_CHECKING:
     import torch
@@ -32,15 +33,21 @@ DATA_SEED = 0
 def globals_kept() -> Iterator[None]:
     """Leave what is global as it was found, and begin with torch as it is when new.
 
-    That is the generators of torch, NumPy and Python, what :func:`torch_as_new` keeps, the present folder, and where
-    it is printed to: what the code of a case prints goes to stderr, beside what the suite says.
+    That is the generators of torch, NumPy and Python, what :func:`torch_as_new` keeps, the present folder, who hears
+    the signals that end a command, and where it is printed to: what the code of a case prints goes to stderr.
     """
     import torch
 
     accelerators = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
     legacy, python = np.random.get_state(), random.getstate()
     aside: Any = _Aside()
-    with torch.random.fork_rng(devices=accelerators), torch_as_new(), chdir(os.curdir), redirect_stdout(aside):
+    with (
+        torch.random.fork_rng(devices=accelerators),
+        torch_as_new(),
+        chdir(os.curdir),
+        redirect_stdout(aside),
+        hearers_kept(),
+    ):
         try:
             yield
         finally:

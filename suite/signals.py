@@ -32,3 +32,16 @@ def uninterrupted() -> Iterator[None]:
     finally:
         for number in dict.fromkeys(came):  # the first that somebody hears is raised, and ends this
             signal.raise_signal(number)
+
+
+@contextmanager
+def hearers_kept() -> Iterator[None]:
+    """Let the signals that end a command be heard as before, whoever is set to hear them within."""
+    in_main = threading.current_thread() is threading.main_thread()  # where alone that can be done, and undone
+    before = {number: signal.getsignal(number) for number in ENDING if in_main}
+    try:
+        yield
+    finally:
+        for number, hearer in before.items():
+            if signal.getsignal(number) is not hearer:
+                signal.signal(number, hearer or signal.SIG_DFL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -74,7 +75,7 @@ def test_generators_are_left_as_they_were_found_after_an_error() -> None:
 def found_global() -> tuple[object, ...]:
     """Return what is global beside the generators."""
     torch_makes = torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled()
-    return *torch_makes, Path.cwd(), sys.stdout
+    return *torch_makes, Path.cwd(), sys.stdout, signal.getsignal(signal.SIGINT)
 
 
 def unsettle(folder: Path) -> None:
@@ -84,10 +85,11 @@ def unsettle(folder: Path) -> None:
     torch.set_grad_enabled(False)
     os.chdir(folder)
     sys.stdout = io.StringIO()
+    signal.signal(signal.SIGINT, lambda *_: None)
 
 
 def test_whatever_code_makes_of_what_is_global_it_is_put_back(tmp_path: Path) -> None:
-    """What torch makes, the present folder and the output are what they were, and within they are as when new."""
+    """What torch makes, the folder, the output and who hears Ctrl-C are as they were; within, torch is as when new."""
     before = found_global()
     with globals_kept():
         new = found_global()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from suite.signals import ENDING, heard_by, uninterrupted
+from suite.signals import ENDING, heard_by, hearers_kept, uninterrupted
 
 HANDLED = pytest.mark.parametrize("number", ENDING, ids=lambda number: number.name)
 
@@ -64,13 +64,23 @@ def test_a_signal_whose_handler_is_not_pythons_does_what_the_system_does(monkeyp
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
+@HANDLED
+def test_who_hears_is_put_back(number: signal.Signals) -> None:
+    """Whether somebody else was set to hear, or nobody."""
+    for hearer in (signal.SIG_IGN, signal.SIG_DFL, lambda *_: None):
+        with hearers_kept():
+            signal.signal(number, hearer)
+        with pytest.raises(HeardError):
+            signal.raise_signal(number)
+
+
 def test_beside_the_main_thread_nothing_changes() -> None:
     """There Python lets nobody set a handler."""
     found = []
 
     def look() -> None:
         before = [signal.getsignal(number) for number in ENDING]
-        with heard_by(lambda *_: None, *ENDING), uninterrupted():
+        with heard_by(lambda *_: None, *ENDING), uninterrupted(), hearers_kept():
             found.append([signal.getsignal(number) for number in ENDING] == before)
 
     beside = threading.Thread(target=look)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import io
 import os
 import re
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from suite.cli.ending import code_of, end_deaf, end_soon, stoppable
 from suite.errors import SuiteError, raise_all
 from suite.signals import ENDING, heard_by
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from suite.discover import Collection
 
 COULD_NOT_RUN = 2
-INTERRUPTED, TERMINATED = 130, 143
-"""What a shell makes of Ctrl-C, and of SIGTERM."""
 BASELINES = Path("results/baselines")
 KEPT = Path("results/runs")
 """Where runs are kept."""
@@ -60,75 +57,35 @@ def verb(function: Callable[..., int]) -> Callable[..., None]:
 
     @wraps(function)
     def exit_with_code(*args: Any, **options: Any) -> None:
-        try:
-            with _stoppable():
-                code = function(*args, **options)
-                _flush()
-                sys.exit(code)
-        except SuiteError as error:
-            for fault in error.faults:
-                complain(fault)
-            sys.exit(COULD_NOT_RUN)
-        except OSError as error:
-            if error.filename is None:  # of no file
-                raise
-            complain(f"{error.filename}: cannot be used: {error.strerror}")
-            sys.exit(COULD_NOT_RUN)
-        except KeyboardInterrupt as stop:
-            with heard_by(lambda *_: None, *ENDING):  # which has been heard
-                complain("interrupted")
-            sys.exit(code_of(stop))
-        finally:
-            _end_deaf()
+        code = _done(function, *args, **options)
+        end_soon(code, complain)
+        sys.exit(code)
 
     return exit_with_code
 
 
-def _end_deaf() -> None:
-    """Let Ctrl-C come to nothing once Python ends, before all else that it does then: nobody would catch it."""
-    atexit.unregister(_hear_no_more)
-    atexit.register(_hear_no_more)  # what is registered last is called first, and a verb's libraries register, too
-
-
-def _hear_no_more() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-class TerminatedError(KeyboardInterrupt):
-    """SIGTERM came, which ends a verb as Ctrl-C does."""
-
-
-def code_of(stop: KeyboardInterrupt) -> int:
-    """Return the code with which a verb exits that was stopped."""
-    return TERMINATED if isinstance(stop, TerminatedError) else INTERRUPTED
-
-
-def stop_if_told() -> None:
-    """Stop now, if that was asked for before and came to nothing: somebody's code caught it, as code of a case can.
-
-    Raises:
-        KeyboardInterrupt: as it was raised before.
-    """
-    for stop in TOLD:
-        raise stop
-
-
-TOLD: list[KeyboardInterrupt] = []
-"""What asked the present verb to stop."""
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Let SIGTERM, as Ctrl-C, stop what is done within."""
-    TOLD.clear()
-    deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # as under nohup, which is left as it is
-    with heard_by(_stop, *(number for number in ENDING if not (deaf and number == signal.SIGINT))):
-        yield
-
-
-def _stop(number: int, _: object) -> None:
-    TOLD.append(TerminatedError() if number == signal.SIGTERM else KeyboardInterrupt())
-    raise TOLD[-1]
+def _done(function: Callable[..., int], *args: Any, **options: Any) -> int:
+    """Do what a verb does, and return the code to exit with."""
+    try:
+        with stoppable():
+            code = function(*args, **options)
+            _flush()
+            return code
+    except SuiteError as error:
+        for fault in error.faults:
+            complain(fault)
+        return COULD_NOT_RUN
+    except OSError as error:
+        if error.filename is None:  # of no file
+            raise
+        complain(f"{error.filename}: cannot be used: {error.strerror}")
+        return COULD_NOT_RUN
+    except KeyboardInterrupt as stop:
+        with heard_by(lambda *_: None, *ENDING):  # which has been heard
+            complain("interrupted")
+        return code_of(stop)
+    finally:
+        end_deaf()
 
 
 def complain(line: str, file: IO[Any] | None = None) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from suite.cli.common import CASES, JSON, THREADS, code_of, collection_of, complain, main, stop_if_told, verb
+from suite.cli.common import CASES, JSON, THREADS, collection_of, complain, main, verb
+from suite.cli.ending import code_of, stop_if_told
 from suite.cli.judging import print_verdicts
 from suite.errors import SuiteError
 

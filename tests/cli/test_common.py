@@ -184,3 +184,22 @@ def test_ctrl_c_while_a_command_ends_is_told_in_one_line(cache: Path, many: int,
     """
     done = subprocess.run([sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "suite: interrupted\n")
+
+
+STRAGGLER = """
+import threading, time
+threading.Thread(target=time.sleep, args=({seconds},), name="straggler").start()
+"""
+LEFT = "suite: straggler: a thread that a case began, and that does not end; it is not waited for\n"
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(60, LEFT), (1, "")])
+def test_a_thread_that_a_case_leaves_behind_keeps_nobody(
+    write: Callable[[str, str], Path], case_text: str, monkeypatch: pytest.MonkeyPatch, seconds: int, told: str
+) -> None:
+    """Python would wait for it; the command ends with its verdicts and its code, and says what was left."""
+    folder = write("cases/neuron.py", case_text + STRAGGLER.format(seconds=seconds)).parent
+    monkeypatch.chdir(folder.parent)
+    done = printing("run", "--cases", "cases", "--seeds", "2", "--device", "cpu", "--dtype", "float64", "--out", "run")
+    assert (done.returncode, done.stderr) == (0, told)
+    assert "everything judged" in done.stdout
