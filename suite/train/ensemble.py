@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from suite.case import Case
-from suite.draw import draw, optimizer_for
+from suite.draw import optimizer_for
 from suite.observe import Probe, Trajectories
 from suite.plan import Cell
+from suite.train.alike import Alike
 from suite.train.clock import collector_paused, synchronise, yardstick_seconds
 from suite.train.lanes import Lanes
 from suite.train.leave import Left, Times, copies, gradients, guarded, join, some, trajectories, trials, ways
@@ -82,9 +82,13 @@ def follow(
     return join(lefts), Times(train=sum(seconds), compiling=ensemble.compile_seconds, together=len(seeds))
 
 
-def draw_wide(case: Case, seeds: Sequence[int], lanes: int) -> Wide:
-    """Draw each seed's parameters, on the CPU in float32, side by side, filled up: ``(*shape, lanes)``."""
-    draws = [dict(draw(case, seed).named_parameters()) for seed in seeds]
+def draw_wide(alike: Alike, seeds: Sequence[int], lanes: int) -> Wide:
+    """Draw each seed's parameters, on the CPU in float32, side by side, filled up: ``(*shape, lanes)``.
+
+    Raises:
+        ValueError: if a seed's network differs from the others in more than its parameters' numbers.
+    """
+    draws = [alike.parameters(seed) for seed in seeds]
     filled = draws + draws[:1] * (lanes - len(draws))
     return {name: torch.stack([drawn[name].detach() for drawn in filled], dim=-1) for name in draws[0]}
 
@@ -110,7 +114,7 @@ class Ensemble:
 
     def __init__(self, bench: Bench, seeds: Sequence[int], lanes: int) -> None:
         """Record one step from the first of ``seeds``."""
-        self.bench, self.lanes = bench, lanes
+        self.bench, self.lanes, self.alike = bench, lanes, Alike(bench.case, seeds[0])
         self.network, _ = bench.network(seeds[0])
         self.parameters = {
             name: nn.Parameter(value.detach().unsqueeze(-1).repeat(*(1,) * value.ndim, lanes))
@@ -129,13 +133,17 @@ class Ensemble:
         """Return the recorded step, with every tensor in its place."""
         return Replay(self.recorded, self.values)
 
+    def drawn(self, seeds: Sequence[int]) -> Wide:
+        """Draw the lanes of seeds, and fill up."""
+        return draw_wide(self.alike, seeds, self.lanes)
+
     @torch.no_grad()
     def follow(self, seeds: Sequence[int], *, plain: int | None = None) -> tuple[Left, float]:
         """Train at most as many seeds as there are lanes, those after the first ``plain`` ones as probes.
 
         Returns what they leave, and the loop's seconds.
         """
-        drawn = draw_wide(self.bench.case, seeds, self.lanes)
+        drawn = self.drawn(seeds)
         for name, value in self.parameters.items():
             value.copy_(drawn[name])
         optimizer = optimizer_for(self.bench.case, self.parameters.items())

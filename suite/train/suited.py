@@ -5,7 +5,8 @@ An optimizer or a module for which one more axis is not the same as many runs mu
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -14,24 +15,42 @@ from torch import Tensor
 from suite.case import Case
 from suite.errors import let_end, told
 from suite.machine import Settings, applied
-from suite.plan import COMPILED, EAGER, ENSEMBLE, Cell, Plan
+from suite.plan import COMPILED, DTYPES, EAGER, ENSEMBLE, Cell, Plan
 from suite.train import eager, ensemble
+from suite.train.alike import Alike
 from suite.train.compiled import no_compiler
 from suite.train.leave import Left, undisturbed
-from suite.train.prepare import prepare
+from suite.train.prepare import Bench, prepare
 
 TRIED_SEEDS = (0, 1)
 """Seeds with which a case is tried before it is trained as an ensemble."""
 TRIED_STEPS = 100
 """Updates for which it is tried: what a module or an optimizer begins to do later is not seen."""
+TRIED_STEPS_A_DTYPE = 4
+"""Updates for which it is tried in each dtype: enough for an optimizer to use what it has kept of the first."""
+DRAWN_SEEDS = range(8)
+"""Seeds whose networks are held against each other."""
+COMPANY = (1e3, math.nan)
+"""Where the other lanes are: so far off that what lanes have in common shows, and beyond all numbers."""
+HOOKS = ("_backward_hooks", "_post_accumulate_grad_hooks")
+"""Where a parameter keeps what is called with its gradient."""
 SAME = 1e-6
 """Distance in float64, in units of how far training went, up to which both ways are the same but for rounding."""
+ROUGHLY = 0.25
+"""The same in any dtype over the first few updates; in the documented cases rounding makes 0.03 of it at most."""
+
+Compared = tuple[str, Tensor, Tensor]
+"""What is compared, and what it is together and apart, seeds first."""
 
 
 def suited(plan: Plan) -> tuple[Plan, tuple[str, ...]]:
     """Return the plan with other modes in place of those that cannot be; and a sentence about each reason."""
-    together = {cell.case.name: cell.case for cell in plan.cells if cell.mode != EAGER and not cell.spoilt}
-    apart = {name: reason for name, case in together.items() if (reason := why_not(case)) is not None}
+    together = [cell for cell in plan.cells if cell.mode != EAGER and not cell.spoilt]
+    apart = {}
+    for case in {cell.case.name: cell.case for cell in together}.values():
+        dtypes = dict.fromkeys(cell.dtype for cell in together if cell.case.name == case.name)
+        if (reason := why_not(case, dtypes)) is not None:
+            apart[case.name] = reason
     devices = dict.fromkeys(cell.device for cell in plan.cells if cell.mode == COMPILED)
     uncompiled = {device: reason for device in devices if (reason := no_compiler(device)) is not None}
     notes = (
@@ -60,51 +79,111 @@ def _merged(cells: Iterable[Cell]) -> tuple[Cell, ...]:
     return tuple(kept.values())
 
 
-def why_not(case: Case) -> str | None:
+def why_not(case: Case, dtypes: Iterable[str] = DTYPES) -> str | None:
     """Return why a case's seeds cannot be trained together, as a sentence's end; None if they can.
 
-    Trains two seeds for a hundred steps, together and apart, in float64 on one thread of the CPU.
+    Trains two seeds for a hundred steps, together and apart, in float64 on one thread of the CPU, in company that must
+    be nothing to them; then for a few steps in the others of ``dtypes``. So with each case that it is compared with.
     """
-    short = replace(case, steps=min(case.steps, TRIED_STEPS))
-    cell = Cell(case=short, version="", device="cpu", dtype="float64", mode="ensemble", seeds=TRIED_SEEDS)
     with undisturbed(), applied(Settings()):
         try:
-            bench = prepare(cell)
-            apart = eager.stack(TRIED_SEEDS, [eager.follow(bench, seed) for seed in TRIED_SEEDS], short.steps)
-            together, _ = ensemble.follow(bench, TRIED_SEEDS, Narrow)
+            reasons = (_why_not(bench, dtypes) for bench in _benches(case))
+            return next(filter(None, reasons), None)
         except BaseException as error:  # whatever the case's own code raises
             let_end(error)
             return f"they cannot be one more axis of it: {told(error)}"
-    other = next(_others(together, apart), None)
-    return None if other is None else f"trained together they have another {other} than each has alone"
 
 
-class Narrow(ensemble.Ensemble):
-    """An ensemble of few lanes, and of a number of them that hardly any axis of a network has."""
+def _benches(case: Case) -> Iterator[Bench]:
+    """Make a case ready, and those that it is compared with."""
+    bench = _bench(case, "float64", TRIED_STEPS)
+    yield bench
+    yield from (_bench(twin.case, "float64", TRIED_STEPS) for twin in bench.twins)
 
-    block = least = 7
+
+def _bench(case: Case, dtype: str, steps: int) -> Bench:
+    short = replace(case, steps=min(case.steps, steps))
+    return prepare(Cell(case=short, version="", device="cpu", dtype=dtype, mode=ENSEMBLE, seeds=TRIED_SEEDS))
 
 
-def _others(together: Left, apart: Left) -> Iterator[str]:
-    """Name what is otherwise, in the order in which it came about."""
-    for what, ours, theirs in _compared(together, apart):
-        if not torch.allclose(ours, theirs, rtol=0.0, atol=SAME * _size(theirs), equal_nan=True):
+def _why_not(bench: Bench, dtypes: Iterable[str]) -> str | None:
+    """Return why the seeds of one case cannot be trained together."""
+    hooked = next(_hooked(bench), None)
+    if hooked is not None:
+        return f"a hook on the gradient of {hooked} would not be called"
+    alike = Alike(bench.case, 0)
+    for seed in DRAWN_SEEDS:
+        alike.parameters(seed)
+    apart, tried = _apart(bench), Tried(bench, TRIED_SEEDS, Tried.least)
+    for company in COMPANY:
+        tried.company = company
+        together, _ = tried.follow(TRIED_SEEDS)
+        for what in _others(_compared(together, apart), SAME):
+            return f"trained together they have another {what} than each has alone"
+    return next(filter(None, (_why_not_in(dtype, bench.case) for dtype in dtypes if dtype != "float64")), None)
+
+
+def _why_not_in(dtype: str, case: Case) -> str | None:
+    """Return why they cannot be in a dtype, in which rounding alone sets both ways apart."""
+    bench = _bench(case, dtype, TRIED_STEPS_A_DTYPE)
+    together, _ = ensemble.follow(bench, TRIED_SEEDS, ensemble.Ensemble)
+    for what in _others(_moved(together, _apart(bench)), ROUGHLY):
+        return f"trained together in {dtype} they have another {what} than each has alone"
+    return None
+
+
+def _hooked(bench: Bench) -> Iterator[str]:
+    """Name the parameters with hooks of their own, which lanes would not have."""
+    for name, value in bench.network(TRIED_SEEDS[0])[0].named_parameters():
+        if any(getattr(value, hooks, None) for hooks in HOOKS):
+            yield name
+
+
+def _apart(bench: Bench) -> Left:
+    """Train the seeds that are tried one by one."""
+    return eager.stack(TRIED_SEEDS, [eager.follow(bench, seed) for seed in TRIED_SEEDS], bench.case.steps)
+
+
+class Tried(ensemble.Ensemble):
+    """An ensemble of more lanes than a vector holds, and of a number of them that hardly any axis of a network has."""
+
+    block = least = 71
+    company = 0.0
+    """How far from any start that the case draws the lanes begin that no seed has."""
+
+    def drawn(self, seeds: Sequence[int]) -> ensemble.Wide:
+        """Draw the lanes of seeds, and put what fills up in another place."""
+        wide = super().drawn(seeds)
+        for value in wide.values():
+            value[..., len(seeds) :] += self.company
+        return wide
+
+
+def _others(compared: Iterable[Compared], near: float) -> Iterator[str]:
+    """Name what is otherwise by more than so many times its size, in the order in which it came about."""
+    for what, ours, theirs in compared:
+        if not torch.allclose(ours, theirs, rtol=0.0, atol=near * _size(theirs), equal_nan=True):
             yield what
 
 
-def _compared(together: Left, apart: Left) -> Iterator[tuple[str, Tensor, Tensor]]:
+def _compared(together: Left, apart: Left) -> Iterator[Compared]:
     """Give what both ways left of all seeds, parameters by how far they went."""
     yield "loss", together.curve[:, 0], apart.curve[:, 0]
     for name, wanted in apart.gradient.items():
         yield f"first gradient of {name}", together.gradient[name], wanted
-    for words, phase in (("first update of {}", "updated"), ("{} in the end", "final")):
-        for name, start in apart.initial.items():
-            ours, theirs = (getattr(side, phase)[name] - start for side in (together, apart))
-            yield words.format(name), ours, theirs
+    yield from _moved(together, apart)
     yield "loss on the way", together.curve, apart.curve
     yield "loss in the end", together.final_loss, apart.final_loss
     for probe, wanted in apart.outputs.items():
         yield "output in the end", together.outputs[probe], wanted
+
+
+def _moved(together: Left, apart: Left) -> Iterator[Compared]:
+    """Give how far both ways took all parameters."""
+    for words, phase in (("first update of {}", "updated"), ("{} in the end", "final")):
+        for name, start in apart.initial.items():
+            ours, theirs = (getattr(side, phase)[name] - start for side in (together, apart))
+            yield words.format(name), ours, theirs
 
 
 def _size(values: Tensor) -> float:

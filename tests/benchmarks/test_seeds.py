@@ -23,6 +23,7 @@ from torch.optim import SGD
 from suite.case import Case, fixed
 from suite.plan import Cell
 from suite.train import eager, ensemble
+from suite.train.alike import Alike
 from suite.train.compiled import Compiled
 from suite.train.prepare import Bench, prepare
 
@@ -83,7 +84,7 @@ def by_ensemble(seeds: int, steps: int, kind: type[ensemble.Ensemble]) -> Timed:
 def by_jax(seeds: int, steps: int) -> tuple[Timed, Callable[[], Any], float]:
     """Train seeds by ``jit(vmap(scan))`` from the same start; also return their last losses, and the compile time."""
     jax = pytest.importorskip("jax")
-    drawn = ensemble.draw_wide(SQUARE, range(seeds), seeds)
+    drawn = ensemble.draw_wide(Alike(SQUARE, 0), range(seeds), seeds)
     start = tuple(jax.numpy.asarray(value.movedim(-1, 0).numpy()) for value in drawn.values())
     x, target = (jax.numpy.asarray(part.numpy()) for part in SQUARE.data())
 

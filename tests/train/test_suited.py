@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, RMSprop
 
 from suite.case import Case, Stepper, by_name, fixed
-from suite.plan import REFERENCE_SEEDS, make_plan
+from suite.expect import same_as
+from suite.plan import REFERENCE_SEEDS, Cell, make_plan
+from suite.train import ensemble
 from suite.train.suited import suited, why_not
 
 
@@ -129,9 +131,114 @@ class Forgetful(nn.Module):
         raise RuntimeError("no forward today")
 
 
+class Bounded(SGD):
+    """Holds the norm of all gradients down, to what hardly any seed reaches."""
+
+    def step(self) -> None:  # type: ignore[override]
+        """Make an update of what is left."""
+        nn.utils.clip_grad_norm_(self.param_groups[0]["params"], 100.0)
+        super().step()
+
+
+class Careful(SGD):
+    """Makes no update of gradients that are not all finite, as a scaler of losses does."""
+
+    def step(self) -> None:  # type: ignore[override]
+        """Look at all of them."""
+        if all(bool(value.grad.isfinite().all()) for value in self.param_groups[0]["params"]):
+            super().step()
+
+
+class Drawn(nn.Module):
+    """Draws more than its parameters: the kind of a layer, a buffer, a number, a list, of one seed in a few."""
+
+    def __init__(self, what: str) -> None:
+        """Draw all, and keep one."""
+        super().__init__()
+        rare = torch.rand(1).item() < 0.3
+        self.net = nn.Sequential(hidden(3), nn.Tanh() if rare and what == "layer" else nn.ReLU())
+        self.register_buffer("mask", torch.full((1,), float(rare and what == "buffer")))
+        self.plain = torch.full((1,), float(rare and what == "tensor"))
+        self.scale = 2.0 if rare and what == "number" else 1.0
+        self.order = [1, 0] if rare and what == "list" else [0, 1]
+        self.act = torch.sin if rare and what == "function" else torch.cos
+        if rare and what == "one more":
+            self.more = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Ask them, whatever was drawn."""
+        answer: Tensor = self.net(x)
+        return answer
+
+
+def hooked(register: str) -> nn.Module:
+    """Build a network that holds one gradient down by a hook on it."""
+    network = hidden(3)
+    getattr(next(network.parameters()), register)(print)
+    return network
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("layer", "another kind of net.1 than seed 0"),
+        ("buffer", "another mask of the network"),
+        ("tensor", "another plain of the network"),
+        ("number", "another scale of the network"),
+        ("list", "another order of the network"),
+        ("function", "another act of the network"),
+        ("one more", "another more of the network"),
+    ],
+)
+def test_what_a_seed_draws_beside_its_parameters_is_found_out(what: str, told: str) -> None:
+    """All lanes go through the network of one seed; so it is found out before, or in the seeds that have it."""
+    reason = why_not(replace(CURVE, architecture=partial(Drawn, what)))
+    assert reason is not None
+    assert told in reason
+
+
+def test_a_rare_seed_that_draws_something_else_is_an_error() -> None:
+    """Where it was not found out before, no seed beside it is trained through a network that is not its own."""
+    case = replace(CURVE, architecture=partial(Drawn, "layer"))
+    cell = Cell(case=case, version="", device="cpu", dtype="float64", mode="ensemble", seeds=range(20))
+    (reason,) = {trial.reason for trial in ensemble.train(cell, cell.seeds, timed=False)}
+    assert reason.endswith("draws another kind of net.1 than seed 0, not other numbers alone")
+
+
+@pytest.mark.parametrize("register", ["register_hook", "register_post_accumulate_grad_hook"])
+def test_a_hook_on_a_parameter_is_found_out(register: str) -> None:
+    """Lanes have none; it is no matter what it does, since that may be nothing for long."""
+    assert why_not(replace(CURVE, architecture=partial(hooked, register))) == (
+        "a hook on the gradient of 0.weight would not be called"
+    )
+
+
+def test_a_case_that_is_compared_with_one_that_is_no_ensemble_is_none() -> None:
+    """Both are trained in one way."""
+    twin = replace(CURVE, name="frozen", architecture=Frozen)
+    told = why_not(replace(CURVE, architecture=partial(hidden, 3), expect=[same_as(twin)]))
+    assert told == "trained together they have another first gradient of 0.weight than each has alone"
+
+
+FUSED = partial(SGD, lr=0.01, momentum=0.9, fused=True)
+
+
+def test_what_is_no_ensemble_in_one_dtype_is_found_out_there() -> None:
+    """As an optimizer's kernel that, on more than a few entries, does nothing in short dtypes."""
+    case = replace(CURVE, optimizer=FUSED)
+    assert why_not(case, ["float64", "float32"]) is None
+    if why_not(case, ["bfloat16"]) is None:
+        pytest.skip("this torch has no such kernel")
+    plan, notes = suited(make_plan([case], dtypes=("float64", "bfloat16")))
+    assert {cell.mode for cell in plan.cells} == {"eager"}
+    assert "trained together in bfloat16 they have another first update" in notes[0]
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
+        ({"optimizer": partial(Bounded, lr=0.01)}, "another first update of 0.weight"),
+        ({"optimizer": partial(Careful, lr=0.01)}, "another 0.weight in the end"),
         ({"optimizer": partial(Normalised, lr=0.1)}, "first update"),
         ({"architecture": lambda: nn.Sequential(hidden(3), nn.BatchNorm1d(1))}, "axis"),
         ({"architecture": lambda: nn.Sequential(hidden(3), nn.Dropout())}, "axis"),
