@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from suite.judge.pairs import Pairs
-from suite.judge.statistics import NUMBERS, coincidences_allowed, rank_test, rates_differ, samples_needed
+from suite.judge.statistics import rank_test, rates_differ, samples_needed, too_rare
+from suite.judge.tolerance import ROUNDING
 from suite.judge.verdict import Judgement, Outcome, Stage
 from suite.observe import Array
 from suite.trial import Status
@@ -56,9 +57,39 @@ def _begun(pairs: Pairs, alpha: float) -> str:
     if alike:
         return alike
     ours, theirs = map(_ranked, pairs.column("start_norm"))
-    p, _ = rank_test(ours, theirs)
-    told = f"starts of median norm {np.median(ours):.4g}, of the baseline's {np.median(theirs):.4g}, p = {p:.2g}"
-    return told if p <= alpha else ""
+    found = [_larger(ours, theirs), *_elsewhere(*_in_roundings(ours, theirs))]
+    p, told = min(found)
+    return f"starts {told}, p = {p:.2g}" if p <= alpha / len(found) else ""
+
+
+def _larger(ours: Array, theirs: Array) -> tuple[float, str]:
+    """Count the seeds that start larger than their baseline, against those that start smaller, rounding apart.
+
+    Of two streams as many should, however much the one goes along with the other.
+    """
+    with np.errstate(invalid="ignore"):
+        apart = (ours != theirs) & ~(np.abs(ours - theirs) <= ROUNDING * theirs)
+    larger, seeds = int((ours > theirs)[apart].sum()), int(apart.sum())
+    return too_rare(larger, seeds, 0.5, 0.5), f"larger than their baseline's in {larger} of {seeds} seeds"
+
+
+def _elsewhere(ours: Array, theirs: Array) -> Iterator[tuple[float, str]]:
+    """Compare norms by rank: themselves, and how far they lie from the median of all."""
+    middles = np.median(ours), np.median(theirs)
+    yield rank_test(ours, theirs)[0], "of median norm {:.4g}, of the baseline's {:.4g}".format(*middles)
+    with np.errstate(invalid="ignore"):
+        middle = np.median(np.concatenate([ours, theirs]))
+        away = [np.nan_to_num(np.abs(side - middle), nan=0.0, posinf=np.inf) for side in (ours, theirs)]
+    spreads = np.median(away[0]), np.median(away[1])
+    yield rank_test(*away)[0], "of norms {:.4g} off the median, of the baseline's {:.4g}".format(*spreads)
+
+
+def _in_roundings(ours: Array, theirs: Array) -> tuple[Array, Array]:
+    """Return norms with what rounding may do to them taken away, which is all that differs where they have one size."""
+    unit = ROUNDING * float(np.median(theirs))
+    if not 0.0 < unit < np.inf:
+        return ours, theirs
+    return unit * np.rint(ours / unit), unit * np.rint(theirs / unit)
 
 
 def _ranked(values: Array) -> Array:
@@ -67,11 +98,14 @@ def _ranked(values: Array) -> Array:
 
 
 def _alike(pairs: Pairs, alpha: float) -> str:
-    """Say how many seeds start as another does, if more do than in the baseline: what draws nothing is no stream."""
+    """Say how many seeds start as another does, if more do than in the baseline: what draws nothing is no stream.
+
+    Where there are few starts to draw, some of them coincide by chance, on either side.
+    """
     ours, theirs = (len(starts) - len(np.unique(starts.astype(str))) for starts in pairs.column("init_digest"))
-    allowed = coincidences_allowed(len(pairs.seeds), NUMBERS, alpha)
+    chance = ours <= theirs or rates_differ(ours, theirs, len(pairs.seeds)) > alpha
     told = f"{ours} of {len(pairs.seeds)} seeds start as another one does, of the baseline's {theirs}"
-    return told if ours > theirs + allowed else ""
+    return "" if chance else told
 
 
 def _rates(pairs: Pairs) -> Iterator[Rate]:

@@ -10,8 +10,9 @@ from suite.judge.arbiter import Arbiter, Flags, Opinion
 from suite.judge.distribution import judge_samples
 from suite.judge.pairs import DIGESTS, Pairs, same_bits
 from suite.judge.stage import excess, find_stage
-from suite.judge.statistics import NUMBERS, counts_allowed, go_along, trials_needed
-from suite.judge.tolerance import ROUNDING, Tolerance, tolerance_from
+from suite.judge.statistics import trials_needed
+from suite.judge.stream import same_stream
+from suite.judge.tolerance import Tolerance, tolerance_from
 from suite.judge.verdict import Judgement, Outcome, Stage
 from suite.observe import Array
 
@@ -47,7 +48,7 @@ def _judged(pairs: Pairs, terms: Terms) -> Judgement:
         return Judgement(outcome=Outcome.INCONCLUSIVE, sentence="no seed was trained on both sides")
     if terms.same_machine and _bits_equal(pairs):
         return Judgement(outcome=Outcome.PASS, sentence=f"{len(pairs.seeds)} seeds, bit for bit the baseline")
-    if not _same_stream(pairs, terms.alpha):
+    if not same_stream(pairs, terms.dtype, terms.alpha):
         return judge_samples(pairs, same_machine=terms.same_machine, differs=terms.differs, alpha=terms.alpha)
     same_start = terms.same_machine or pairs.same("init_digest")
     tolerance = tolerance_from(pairs.probes, terms.dtype, same_start=same_start)
@@ -58,31 +59,6 @@ def _judged(pairs: Pairs, terms: Terms) -> Judgement:
         told = "one unit in the last place takes the baseline's probes from a number to none, so that nothing is known"
         return Judgement(outcome=Outcome.INCONCLUSIVE, sentence=f"{told} of how far losses may lie apart")
     return _by_tolerance(pairs, tolerance, terms)
-
-
-def _same_stream(pairs: Pairs, alpha: float) -> bool:
-    """Tell whether seeds start from their own draw, up to rounding, or all from what goes along with it.
-
-    Two random streams have nothing to do with each other; one that is scaled, or keeps some parameters, has. Of very
-    many seeds of two streams, some start alike by chance.
-    """
-    ours, theirs = pairs.column("init_norm")
-    seeds, same = len(pairs.seeds), int(np.equal(*pairs.column("init_digest")).sum())
-    alike = int((np.abs(ours - theirs) <= ROUNDING * np.abs(theirs)).sum())
-    return (
-        same > counts_allowed(seeds, 0.0, 1.0 / NUMBERS, alpha)[1]
-        or 2 * alike > seeds
-        or alike > counts_allowed(seeds, 0.0, _chance(ours, theirs, alike), alpha)[1]
-        or go_along(*pairs.column("start_projection")) <= alpha
-    )
-
-
-def _chance(ours: Array, theirs: Array, alike: int) -> float:
-    """Return Laplace's estimate of how often the norms of two different seeds' starts are alike up to rounding."""
-    ordered, pairs = np.sort(theirs), len(ours) * (len(ours) - 1)
-    near = np.searchsorted(ordered, ours / (1.0 - ROUNDING), side="right")
-    near -= np.searchsorted(ordered, ours / (1.0 + ROUNDING), side="left")
-    return float(min(1.0, (near.sum() - alike + 1) / (pairs + 1)))
 
 
 def _bits_equal(pairs: Pairs) -> bool:

@@ -150,11 +150,3 @@ def rates_differ(ours: int, theirs: int, seeds: int) -> float:
     from scipy.stats import fisher_exact
 
     return float(fisher_exact(np.array([[ours, seeds - ours], [theirs, seeds - theirs]])).pvalue)
-
-
-def go_along(ours: Array, theirs: Array) -> float:
-    """Return the two-sided p-value of Kendall's rank correlation of pairs; 1 where either side never varies."""
-    from scipy.stats import kendalltau
-
-    p = float(kendalltau(ours, theirs).pvalue) if len(ours) > 1 else 1.0
-    return 1.0 if np.isnan(p) else p

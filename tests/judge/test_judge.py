@@ -423,7 +423,7 @@ def one_draw_later() -> nn.Linear:
 def test_a_draw_that_was_changed_is_no_other_stream(
     neuron: Case, cell_of: MakeCell, run_of: RunOf, architecture: Any, outcome: Outcome, told: str
 ) -> None:
-    """Really drawn otherwise: what goes along with the baseline is paired with it, what does not is a sample."""
+    """Really drawn otherwise: what was moved by one step is paired with the baseline, what was not is a sample."""
     cells = [
         cell_of(replace(neuron, steps=30, **given), probed=range(12)) for given in ({}, {"architecture": architecture})
     ]

@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suite.judge import Outcome, Stage
-from suite.judge.loss import Terms, _same_stream, judge_loss
+from suite.judge.loss import Terms, judge_loss
 from suite.judge.pairs import Pairs
 from suite.judge.statistics import counts_allowed
 from suite.judge.tolerance import EPSILON, ROUNDING, SHORT
@@ -406,22 +405,3 @@ def test_seeds_that_the_baseline_lacks_are_counted(judged: JudgeLoss, trials: li
     assert found == Judgement(
         outcome=Outcome.PASS, sentence="1 seeds, bit for bit the baseline; seeds that the baseline lacks: 2"
     )
-
-
-@pytest.mark.parametrize(("seeds", "alike"), [(3, 1), (20_000, 1)])
-def test_few_starts_of_two_streams_are_alike_by_chance(
-    pairs_of: Callable[..., Pairs], trial_of: Callable[..., Trial], seeds: int, alike: int
-) -> None:
-    """A norm that is the other's up to rounding makes no one stream of two; most of them do."""
-    draws = np.random.default_rng(0).uniform(-1.0, 1.0, (4, seeds))
-    theirs = [
-        trial_of(s, init_digest=f"a{s}", init_norm=abs(norm), start_projection=x, curve=(), distances=())
-        for s, (norm, x) in enumerate(zip(*draws[:2], strict=True))
-    ]
-    ours = [
-        replace(t, init_digest=f"b{t.seed}", init_norm=t.init_norm if t.seed < alike else abs(norm), start_projection=x)
-        for t, norm, x in zip(theirs, *draws[2:], strict=True)
-    ]
-    assert not _same_stream(pairs_of(ours, theirs), ALPHA)
-    rounded = [replace(mine, init_norm=yours.init_norm) for mine, yours in zip(ours, theirs, strict=True)]
-    assert _same_stream(pairs_of(rounded, theirs), ALPHA)
