@@ -7,11 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from suite.judge.pairs import CellTables, Pairs
+from suite.judge.stage import farther
 from suite.judge.statistics import too_rare
+from suite.judge.tolerance import tolerance_from
 from suite.observe import Array, root
 
 Flags = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
+
+ARBITER = "float64"
+"""The dtype that decides between two of another that differ; it is no arbiter of itself."""
 
 FAR = 1.5
 """How many times as far from float64 as the baseline's the median seed must lie, to be called less exact.
@@ -65,10 +70,14 @@ class Arbiter:
     def opinion(self, pairs: Pairs, seeds: Flags, alpha: float) -> Opinion | None:
         """Compare the flagged seeds with their float64; seeds that all went one way count once.
 
-        None where nothing can be said: of most of them, the two float64 differ by as much themselves.
+        None where nothing can be said: of most of them, the two float64 differ by as much themselves, or by more than
+        their tolerance. What went elsewhere in float64, too, is no matter of rounding.
         """
         exact = Pairs(self.ours, self.baseline)
         if not np.array_equal(exact.seeds, pairs.seeds) or not np.array_equal(exact.steps, pairs.steps):
+            return None
+        asked, seeds = seeds, seeds & ~_left(exact)
+        if 2 * seeds.sum() <= asked.sum():
             return None
         sides = (_apart(*curves)[seeds] for curves in zip(pairs.curves, exact.curves, strict=True))
         apart = np.unique(np.column_stack([*sides, _apart(*exact.curves)[seeds]]), axis=0)
@@ -81,6 +90,15 @@ class Arbiter:
             ratio = float(np.median(ours) / np.median(theirs))
         nearer = int((ours < theirs).sum())
         return Opinion(nearer=nearer, farther=len(ours) - nearer, ratio=ratio, alpha=alpha)
+
+
+def _left(exact: Pairs) -> Flags:
+    """Tell which seeds left their tolerance in float64; none, where it was not measured."""
+    tolerance = tolerance_from(exact.probes, ARBITER, same_start=exact.same("init_digest"))
+    if tolerance is None:
+        return np.zeros(len(exact.seeds), dtype=np.bool_)
+    left: Flags = np.asarray(farther(exact, tolerance).any(axis=1))
+    return left
 
 
 def _apart(ours: Array, theirs: Array) -> Array:

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from suite.judge.arbiter import Arbiter
+from suite.judge.arbiter import ARBITER, Arbiter
 from suite.judge.loss import Terms, judge_loss
 from suite.judge.pairs import CellTables, Pairs
 from suite.judge.verdict import Judgement, Outcome
 from suite.machine import Machine, differences
-
-EXACT = "float64"
-"""The dtype that decides between two of another that differ; it is no arbiter of itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +47,7 @@ def judge_beside(ours: Side, theirs: Side, dtype: str, *, alpha: float) -> Besid
         same_machine=facts[0] == facts[1],
         differs=differences(*facts, other="other"),
         alpha=alpha,
-        arbiter=_arbiter(ours.exact, theirs.exact) if dtype != EXACT else None,
+        arbiter=_arbiter(ours.exact, theirs.exact) if dtype != ARBITER else None,
     )
     opinion = terms.opinion(pairs, np.ones(len(pairs.seeds), dtype=np.bool_)) if len(pairs.seeds) else None
     nearer = 0 if opinion is None or not opinion.decided else (-1 if opinion.nearer > opinion.farther else 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from suite.judge.arbiter import Arbiter
+from suite.judge.arbiter import ARBITER, Arbiter
 from suite.judge.expectation import judge_cell
 from suite.judge.loss import Terms, judge_loss
 from suite.judge.pairs import CellTables, Pairs, by_cell
@@ -17,9 +17,6 @@ from suite.trial import CellKey, Manifest, PlannedCell, RunRecord, device_type, 
 
 FALSE_ALARMS = 0.01
 """Probability that a run in which nothing changed fails anywhere: shared by all its tests."""
-
-ARBITER = "float64"
-"""The dtype that decides between two of another that differ."""
 
 Tables = Mapping[CellKey, CellTables]
 """The rows of each cell."""

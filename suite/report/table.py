@@ -11,7 +11,8 @@ import pandas as pd
 from tabulate import tabulate
 
 from suite.judge import Outcome
-from suite.judge.beside import EXACT, Side, judge_beside
+from suite.judge.arbiter import ARBITER
+from suite.judge.beside import Side, judge_beside
 from suite.judge.judge import FALSE_ALARMS
 from suite.report.cells import Cell, cells_of
 from suite.report.escape import as_json, markdown, spreadsheet
@@ -73,7 +74,7 @@ class _Firsts:
         return cls(
             in_dtype={(cell.case.name, cell.dtype): cell for cell in backwards},
             on_device={(cell.case.name, cell.device): cell for cell in backwards},
-            exact={(cell.case.name, cell.device): cell for cell in backwards if cell.dtype == EXACT},
+            exact={(cell.case.name, cell.device): cell for cell in backwards if cell.dtype == ARBITER},
             cells=len(cells),
         )
 

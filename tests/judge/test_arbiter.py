@@ -115,11 +115,21 @@ def test_equal_losses_say_nothing(exact: Cell, opinion: Callable[..., Opinion | 
 
 
 @pytest.fixture(scope="module")
-def judged(pairs_of: Callable[..., Pairs], exact: Cell) -> Callable[..., Judgement]:
-    """Judge trials of a short dtype with float64 beside them."""
+def judged(judged_beside: Callable[..., Judgement], exact: Cell) -> Callable[..., Judgement]:
+    """Judge trials of a short dtype with float64 beside them, the same on both sides."""
 
     def judge(ours: Sequence[Trial], theirs: Sequence[Trial], **given: Any) -> Judgement:
-        both = pairs_of(exact, exact)
+        return judged_beside(ours, theirs, exact, exact, **given)
+
+    return judge
+
+
+@pytest.fixture(scope="module")
+def judged_beside(pairs_of: Callable[..., Pairs]) -> Callable[..., Judgement]:
+    """Judge trials of a short dtype with float64 of either side beside them."""
+
+    def judge(ours: Cell, theirs: Cell, mine: Cell, yours: Cell, **given: Any) -> Judgement:
+        both = pairs_of(mine, yours)
         arbiter = Arbiter(ours=both.ours, baseline=both.baseline)
         fields: dict[str, Any] = {"dtype": "bfloat16", "same_machine": False, "differs": "torch 3.0", "alpha": ALPHA}
         return judge_loss(pairs_of(ours, theirs), Terms(**(fields | given), arbiter=arbiter))
@@ -160,3 +170,17 @@ def test_a_seed_that_moved_in_float64_silences_no_other(exact: Cell, opinion: Ca
     assert found is not None
     assert (found.farther, found.is_less_exact) == (SEEDS - 1, True)
     assert opinion(off(most, 0.02), off(exact, 0.01), most, exact) is None
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_what_left_its_tolerance_in_float64_too_is_no_improvement(
+    judged_beside: Callable[..., Judgement], exact: Cell, lower: bool
+) -> None:
+    """As a training that stands still in every dtype: it is no nearer to a float64 that stands still with it."""
+    swinging = [replace(t, final_loss=4.0 * t.final_loss) for t in exact]
+    way = 1.0 if lower else 4.0
+    still = [replace(t, curve=(*t.curve[:2], (2, way * t.curve[2][1])), final_digest="still") for t in exact]
+    ours, theirs = off(still, 0.001), off(swinging, 0.6, sign=1)
+    found = judged_beside(ours, theirs, still, swinging)
+    assert found.outcome is (Outcome.IMPROVED if lower else Outcome.REGRESSED)
+    assert "float64" not in found.sentence
