@@ -9,10 +9,10 @@ import numpy as np
 from suite.judge.arbiter import Arbiter, Flags, Opinion
 from suite.judge.distribution import judge_samples
 from suite.judge.pairs import DIGESTS, Pairs, same_bits
-from suite.judge.stage import excess, find_stage
-from suite.judge.statistics import trials_needed
+from suite.judge.stage import excess, find_stage, too_far
+from suite.judge.statistics import too_rare
 from suite.judge.stream import same_stream
-from suite.judge.tolerance import Tolerance, tolerance_from
+from suite.judge.tolerance import FEW, Tolerance, tolerance_from
 from suite.judge.verdict import Judgement, Outcome, Stage
 from suite.observe import Array
 
@@ -72,14 +72,14 @@ def _by_tolerance(pairs: Pairs, tolerance: Tolerance, terms: Terms) -> Judgement
     stage, step = find_stage(pairs, tolerance, terms.dtype, exact=terms.same_machine)
     where = f"left the baseline at stage {stage}" + (f", step {step}" if stage is Stage.LATER else "")
     beyond, seeds = _beyond(np.abs(far)), len(pairs.seeds)
-    if gone:
+    if gone or (beyond <= allowed and (too_far(pairs, tolerance).any() or _one_way(far, terms.alpha))):
         return Judgement(outcome=Outcome.REGRESSED, stage=stage, sentence=f"{_worst(pairs, far)}; {where}")
     if beyond > allowed:
         return _left(pairs, far, allowed, terms, stage, where)
-    if beyond and allowed >= seeds:
-        needed = trials_needed(0.0, tolerance.strays, terms.alpha)
-        few = f"{beyond} of {seeds} seeds went another way, as chance may let so few; of {needed} not all may"
-        return Judgement(outcome=Outcome.INCONCLUSIVE, stage=stage, sentence=few)
+    if not tolerance.tells(seeds, beyond, terms.alpha):
+        few = f"; {FEW} seeds could" if seeds < FEW else ""
+        told = f"{beyond} of {seeds} seeds went another way; where a third may or did, they tell nothing{few}"
+        return Judgement(outcome=Outcome.INCONCLUSIVE, stage=stage, sentence=told)
     largest = _within(far, allowed)
     opinion = terms.opinion(pairs, np.ones(seeds, dtype=np.bool_))
     if opinion is not None and opinion.is_less_exact:
@@ -106,6 +106,13 @@ def _left(pairs: Pairs, far: Array, allowed: int, terms: Terms, stage: Stage, wh
 def _beyond(far: Array) -> int:
     """Count the seeds with a loss above its tolerance."""
     return int((far > 1.0).any(axis=1).sum())
+
+
+def _one_way(far: Array, alpha: float) -> bool:
+    """Tell whether seeds that went another way went up more often than chance, where they lie farthest out."""
+    farthest = np.take_along_axis(far, np.abs(far).argmax(axis=1)[:, None], axis=1)[:, 0]
+    higher, lower = int((farthest > 1.0).sum()), int((farthest < -1.0).sum())
+    return higher > lower and too_rare(higher, higher + lower, 0.5, 0.5) <= alpha
 
 
 def _within(far: Array, allowed: int) -> str:

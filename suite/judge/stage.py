@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from suite.judge.pairs import Pairs, same_bits
-from suite.judge.tolerance import EPSILON, ROUNDING, Tolerance
+from suite.judge.tolerance import AFAR, EPSILON, ROUNDING, Tolerance
 from suite.judge.verdict import Stage
 from suite.observe import Array, root, scale
 
@@ -58,6 +58,19 @@ def excess(pairs: Pairs, tolerance: Tolerance) -> Array:
     distance[finite & ~once] = -np.inf
     result: Array = np.where(~finite & ~once, 0.0, distance)
     return result
+
+
+def too_far(pairs: Pairs, tolerance: Tolerance) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Tell which losses lie higher than any stray's may, whatever way it went: ``(seeds, points)``.
+
+    That is several times the largest loss of the baseline, and several times as far as any of its probes was moved.
+    """
+    ours, theirs = map(root, pairs.curves)
+    largest = theirs[np.isfinite(theirs)].max(initial=0.0)
+    with np.errstate(invalid="ignore"):
+        moved = theirs + np.maximum(tolerance.afar, tolerance.at(pairs.steps)) * scale(pairs.curves[1])
+        higher: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = ours > np.maximum(AFAR * largest, moved)
+    return higher & np.isfinite(ours)
 
 
 MEASURES = ("norm", "projection")

@@ -33,6 +33,12 @@ FLOOR = 2.0
 STRAY = 8.0
 """A probe that was moved so many times as far as half of them is a stray: an ulp took it round a kink the other way."""
 
+AFAR = 4.0
+"""How many times the root of the baseline's largest loss a stray may reach, or how many times as far as a probe go."""
+
+FEW = 30
+"""Seeds below which no more than a third may be allowed to stray."""
+
 SHORT = ("bfloat16", "float16")
 """Dtypes in which any cell may have strays, though none of its probes was one."""
 
@@ -53,7 +59,9 @@ class Tolerance:
     gradient: float
     update: float
     strays: float
-    """Rate of seeds that may go any way."""
+    """Rate of seeds that may go another way."""
+    afar: float = 0.0
+    """How far one that does may be moved: several times as far as any probe was, where to a number."""
     gone: float = 0.0
     """Rate of seeds that may go where a loss is no number any more, though the baseline's is one."""
 
@@ -65,6 +73,11 @@ class Tolerance:
     def strays_among(self, seeds: int, alpha: float) -> int:
         """Return how many of so many seeds may leave it."""
         return counts_allowed(seeds, 0.0, self.strays, alpha)[1]
+
+    def tells(self, seeds: int, strayed: int, alpha: float) -> bool:
+        """Tell whether it still tells anything of so many seeds: not if a third of them may stray, or did."""
+        allowed = self.strays_among(seeds, alpha) if seeds < FEW else 0
+        return not strayed or 3 * max(strayed, allowed) <= seeds
 
     def gone_among(self, seeds: int, alpha: float) -> int:
         """Return how many of so many seeds may end in what is no number, or pass through it."""
@@ -103,6 +116,7 @@ def tolerance_from(probes: pd.DataFrame, dtype: str, *, same_start: bool) -> Tol
         gradient=gradient,
         update=update,
         strays=_rate(int(strays.sum()), len(far)) if strays.any() or dtype in SHORT else 0.0,
+        afar=AFAR * float(far[np.isfinite(far)].max(initial=0.0)),
         gone=_rate(int(gone.sum()), len(far)) if gone.any() else 0.0,
     )
 
