@@ -28,6 +28,22 @@ class Group:
         """Return all other seeds."""
         return replace(self, inside=not self.inside)
 
+    def __and__(self, other: Group) -> Group:
+        """Return the seeds that are in both; its observation needs what both of theirs need."""
+        one, two = self.observation.look, other.observation.look
+        inside, within = self.inside, other.inside
+
+        def look(seen: Trajectories) -> Array:
+            both = ((one(seen).ravel() == 1.0) == inside) & ((two(seen).ravel() == 1.0) == within)
+            return np.asarray(both, dtype=np.float64)
+
+        return Group(observation=Observation(name=f"{self.name} and {other.name}", look=look))
+
+    @property
+    def name(self) -> str:
+        """Name the seeds: "dead" or "not dead"."""
+        return f"{'' if self.inside else 'not '}{self.observation.name}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation(Expected):
@@ -35,6 +51,8 @@ class Expectation(Expected):
 
     clause: Clause
     observations: tuple[Observation, ...]
+    group: Group | None = None
+    """The seeds that it is about; None for all."""
 
     @property
     def claims(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -42,9 +60,11 @@ class Expectation(Expected):
         return self.clause.claims
 
     def among(self, group: Group) -> Expectation:
-        """Expect it of the seeds of ``group`` only."""
-        clause = replace(self.clause, group=group.observation.name, inside=group.inside)
-        return replace(self, clause=clause, observations=(*self.observations, group.observation))
+        """Expect it of the seeds of ``group`` only; once more, of those that are in the other group, too."""
+        meant = self.group & group if self.group else group
+        clause = replace(self.clause, group=meant.observation.name, inside=meant.inside)
+        seen = (group.observation,) if meant is group else (group.observation, meant.observation)
+        return replace(self, clause=clause, group=meant, observations=(*self.observations, *seen))
 
     def median(self) -> Expectation:
         """Expect it of the median over seeds, not of every seed."""
@@ -54,16 +74,27 @@ class Expectation(Expected):
         """Expect it of the ``q``-quantile over seeds, not of every seed; ``q`` from 0 to 1."""
         if not 0 <= q <= 1:
             raise ValueError(f"a quantile lies between 0 and 1, not at {q}")
-        return replace(self, clause=replace(self.clause, summary="quantile", quantile=float(q)))
+        return self._summarised(summary="quantile", quantile=float(q))
 
     def share(self, low: float, high: float) -> Expectation:
         """Expect it of a seed with a probability from ``low`` to ``high``, by an exact test."""
         if not 0 <= low <= high <= 1:
             raise ValueError(f"a probability lies between 0 and 1, not between {low} and {high}")
-        return replace(self, clause=replace(self.clause, summary="share", share=(float(low), float(high))))
+        return self._summarised(summary="share", share=(float(low), float(high)))
+
+    def _summarised(self, **summary: Any) -> Expectation:
+        """Summarise the seeds, which can be done in one way only: another would be expected of nothing."""
+        if self.clause.summary != "every":
+            raise ValueError(
+                f"{self.clause.observation} is expected of a {self.clause.summary} already; write an expectation of "
+                "its own for each share, quantile or median"
+            )
+        return replace(self, clause=replace(self.clause, **summary))
 
     def shows(self, *claims: str) -> Expectation:
-        """Say which of the case's claims this shows, where they are several."""
+        """Say which of the case's claims this shows, where they are several; all of them at once."""
+        if self.claims:
+            raise ValueError(f'it shows {", ".join(self.claims)} already; write all claims in one: .shows("A", "B")')
         return replace(self, clause=replace(self.clause, claims=claims))
 
 

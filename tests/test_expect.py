@@ -119,6 +119,59 @@ def test_among_means_the_seeds_inside_or_outside_a_group(inside: bool, meant: st
     assert [o.name for o in expectation.observations] == ["final loss", "dead"]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "name", "within"),
+    [
+        (True, True, "dead and seed 8", [0.0, 0.0]),
+        (False, True, "not dead and seed 8", [0.0, 1.0]),
+        (True, False, "dead and not seed 8", [1.0, 0.0]),
+        (False, False, "not dead and not seed 8", [0.0, 0.0]),
+    ],
+)
+def test_among_two_groups_means_the_seeds_of_both(first: bool, second: bool, name: str, within: list[float]) -> None:
+    """Neither group is forgotten; what both look at is recorded, so that all that they need is there."""
+    seen = left(gradient={"w": np.array([[0.0], [1.0]])})
+    one, other = (group if meant else ~group for group, meant in ((untrained("w"), first), (seed(8), second)))
+    expectation = final_loss(high=1.0).among(one).among(other)
+    assert (expectation.clause.group, expectation.clause.inside) == (name, True)
+    assert [o.name for o in expectation.observations] == ["final loss", "dead", "seed 8", name]
+    assert expectation.observations[-1].look(seen).tolist() == within
+    assert looked(one & other, seen) == within
+    assert (~(one & other)).name == f"not {name}"
+
+
+def test_a_third_group_narrows_the_seeds_once_more() -> None:
+    """As many groups as are named; two that are built alike look alike, wherever they are declared."""
+    seen = left(gradient={"w": np.array([[0.0], [0.0]])})
+    narrow = [final_loss(high=1.0).among(untrained("w")).among(~seed(3)).among(~seed(8)) for _ in range(2)]
+    assert narrow[0].clause.group == "dead and not seed 3 and not seed 8"
+    assert narrow[0].observations[-1].look(seen).tolist() == [0.0, 0.0]
+    assert narrow[0].observations[-1].looks_as(narrow[1].observations[-1])
+    assert (
+        not narrow[0]
+        .observations[-1]
+        .looks_as(final_loss(high=1.0).among(~untrained("w")).among(~seed(3)).observations[-1])
+    )
+
+
+@pytest.mark.parametrize("second", ["median", "share", "quantile"])
+@pytest.mark.parametrize("first", ["median", "share", "quantile"])
+def test_seeds_are_summarised_in_one_way(first: str, second: str) -> None:
+    """A second summary would take the place of the first, so that one of the two is never judged."""
+    arguments: dict[str, tuple[float, ...]] = {"median": (), "share": (0.2, 0.4), "quantile": (0.9,)}
+    once = getattr(final_loss(high=1.0), first)(*arguments[first])
+    told = f"final loss is expected of a {once.clause.summary} already; write an expectation of its own for each"
+    with pytest.raises(ValueError, match=f"^{told} share, quantile or median$"):
+        getattr(once, second)(*arguments[second])
+
+
+def test_claims_are_named_once() -> None:
+    """The first ones would be shown by nothing."""
+    told = r'^it shows G1, G2 already; write all claims in one: \.shows\("A", "B"\)$'
+    with pytest.raises(ValueError, match=told):
+        final_loss(high=1.0).shows("G1", "G2").shows("G3")
+
+
 def test_the_others_of_the_others_are_the_group() -> None:
     """``~~dead`` is ``dead``, and ``~dead`` is not."""
     dead = untrained("w")
