@@ -14,7 +14,7 @@ import numpy as np
 
 from suite.case import Case, Expected
 from suite.clause import Clause, PerDtype, interval
-from suite.observe import Array, Fact, Observation, Probe, Specimen, Trajectories, freeze
+from suite.observe import Array, Fact, Observation, Probe, Specimen, Trajectories, apart, freeze
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,8 +254,8 @@ def same_as(twin: Case, *, atol: PerDtype = 0.0, curve: bool = True) -> Expectat
 
     def look(seen: Trajectories) -> Array:
         other = seen.twins[twin.name]
-        outputs = largest(seen.outputs[probe] - other.outputs[probe])
-        return np.maximum(outputs, largest(seen.curve - other.curve)) if curve else outputs
+        outputs = largest(apart(seen.outputs[probe], other.outputs[probe]))
+        return np.maximum(outputs, largest(apart(seen.curve, other.curve))) if curve else outputs
 
     observation = Observation(name=f"distance from {twin.name}", look=look, probe=probe, twin=twin)
     return expect(observation, high=atol)

@@ -39,6 +39,14 @@ def scale(losses: Array) -> Array:
     return np.where(usable.any(axis=1, keepdims=True), first, 0.0)
 
 
+def apart(ours: Array, theirs: Array) -> Array:
+    """Return how far numbers lie apart: 0 where they are equal, infinities too, or both are NaN; NaN where one is."""
+    equal = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
+    with np.errstate(invalid="ignore"):
+        distance: Array = np.where(equal, 0.0, np.abs(ours - theirs))
+    return distance
+
+
 @dataclass(frozen=True)
 class Probe:
     """Inputs to show to the network, before the first step or after the last."""

@@ -372,6 +372,37 @@ def test_a_twin_is_expected_to_be_the_same_to_the_bit_unless_said_otherwise(neur
     assert looked(same_as(neuron), left(outputs=outputs, twins={"neuron": other})) == [0.0, 2.0]
 
 
+INF = np.inf
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "distance"),
+    [
+        (INF, INF, 0.0),
+        (-INF, -INF, 0.0),
+        (np.nan, np.nan, 0.0),
+        (INF, -INF, INF),
+        (INF, 1.0, INF),
+        (1.0, INF, INF),
+        (np.nan, 1.0, np.nan),
+        (1.0, np.nan, np.nan),
+        (np.nan, INF, np.nan),
+        (INF, np.nan, np.nan),
+    ],
+)
+def test_twins_that_diverge_alike_are_the_same(neuron: Case, ours: float, theirs: float, distance: float) -> None:
+    """What both are, or both are not, is no distance; a number against none is never the same, in outputs or losses."""
+    mine, other = ({Probe(): np.array([[1.0], [end]])} for end in (ours, theirs))
+    same = {Probe(): np.zeros((2, 1))}
+    curves = [np.array([[8.0, 4.0, 2.0, 0.5], [4.0, 2.0, 1.0, end]]) for end in (ours, theirs)]
+    by_output = left(outputs=mine, twins={"neuron": left(outputs=other)})
+    by_loss = left(outputs=same, curve=curves[0], twins={"neuron": left(outputs=same, curve=curves[1])})
+    for seen in (by_output, by_loss):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            np.testing.assert_array_equal(looked(same_as(neuron), seen), [0.0, distance])
+
+
 def outputs_are_finite(given_specimen: Specimen) -> bool:
     """Tell whether an untrained network gives finite outputs."""
     return bool(torch.isfinite(given_specimen.network(given_specimen.x)).all())
