@@ -41,7 +41,9 @@ BASELINE = click.option(
     help="Folder of baselines, or a run folder to compare with.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
-STRICT = click.option("--strict", is_flag=True, help="Fail on other bits within tolerance, too.")
+STRICT = click.option(
+    "--strict", is_flag=True, help="Fail on other bits within tolerance, too, and on losses that improved."
+)
 THREADS = click.option(
     "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of one operation."
 )

@@ -24,7 +24,11 @@ class Outcome(Enum):
     """How it came out: a word for machines, a sentence for people, and the exit code that it asks for."""
 
     PASS = ("pass", "Nothing changed beyond what is allowed.", 0)
-    IMPROVED = ("improved", "Better than the baseline by more than is allowed; accept it to keep it.", 0)
+    IMPROVED = (
+        "improved",
+        "Better than the baseline by more than is allowed; accept it to keep it. Of a loss, --strict makes this fail.",
+        0,
+    )
     CHANGED = ("changed", "Not the baseline's bits, but within tolerance; --strict makes this fail.", 0)
     SKIPPED = ("skipped", "Not trained, because the device is not here.", 0)
     INCOMPARABLE = ("incomparable", "Baseline and run are not of the same thing; accept a new baseline.", 3)
@@ -92,6 +96,11 @@ class Verdict:
         return 0 if (self.aspect, self.outcome) == (Aspect.TIME, Outcome.INCOMPARABLE) else self.outcome.code
 
     @property
+    def is_moved(self) -> bool:
+        """Tell whether losses left the baseline without being worse, which --strict lets nobody do unseen."""
+        return self.outcome is Outcome.CHANGED or (self.aspect, self.outcome) == (Aspect.LOSS, Outcome.IMPROVED)
+
+    @property
     def label(self) -> str:
         """Return "case[device-dtype]"."""
         return f"{self.case}[{self.device}-{self.dtype}]"
@@ -118,11 +127,14 @@ def verdict_of(cell: PlannedCell, aspect: Aspect, judgement: Judgement) -> Verdi
 
 
 def exit_code(verdicts: Iterable[Verdict], *, strict: bool = False) -> int:
-    """Return 1 if anything regressed or is broken, else 3 if anything could not be judged, or nothing was, else 0."""
+    """Return 1 if anything regressed or is broken, else 3 if anything could not be judged, or nothing was, else 0.
+
+    ``strict``: 1, too, if any loss left its baseline, be it within tolerance or for the better.
+    """
     gathered = list(verdicts)
     if not gathered:
         return Outcome.MISSING.code
     codes = {verdict.code for verdict in gathered}
-    if strict and any(verdict.outcome is Outcome.CHANGED for verdict in gathered):
+    if strict and any(verdict.is_moved for verdict in gathered):
         codes.add(1)
     return next((code for code in (1, 3) if code in codes), 0)

@@ -72,10 +72,21 @@ def test_the_worst_verdict_decides(one: list[Verdict], other: list[Verdict], str
 
 
 @given(verdicts=VERDICT_LISTS)
-def test_strictness_fails_on_changes_and_on_nothing_else(verdicts: list[Verdict]) -> None:
-    """Other bits within tolerance are 0, and 1 under --strict."""
-    changed = any(verdict.outcome is Outcome.CHANGED for verdict in verdicts)
-    assert exit_code(verdicts, strict=True) == (1 if changed else exit_code(verdicts))
+def test_strictness_fails_on_losses_that_left_and_on_nothing_else(verdicts: list[Verdict]) -> None:
+    """Other bits within tolerance are 0, and 1 under --strict; so are losses that improved."""
+    left = any(v.outcome is Outcome.CHANGED or (v.aspect, v.outcome) == MOVED for v in verdicts)
+    assert exit_code(verdicts, strict=True) == (1 if left else exit_code(verdicts))
+
+
+MOVED = (Aspect.LOSS, Outcome.IMPROVED)
+
+
+@pytest.mark.parametrize("aspect", Aspect)
+def test_a_loss_that_improved_is_not_what_was_asked_for(aspect: Aspect) -> None:
+    """A wrong momentum may well be the quicker one; a time that improved is nobody's fault."""
+    improved = [verdict(Outcome.PASS), verdict(Outcome.IMPROVED, aspect)]
+    assert exit_code(improved) == 0
+    assert exit_code(improved, strict=True) == (1 if aspect is Aspect.LOSS else 0)
 
 
 def test_verdicts_may_be_read_once() -> None:
