@@ -54,7 +54,7 @@ class Times:
     again: Mapping[CellKey, CellTables]
     """Cells that were timed once more."""
     budget: float
-    """Of false alarms: half for the cells, half for all those of a device together."""
+    """Of false alarms: half for the cells, a quarter for them since they were first accepted, the rest together."""
 
     def verdicts(self, timed: Sequence[tuple[PlannedCell, Pairs]]) -> Iterator[Verdict]:
         """Judge each cell that was timed, and all those of each device together."""
@@ -67,10 +67,16 @@ class Times:
                 again = self.again.get(key_of(cell))
                 timings = Timings(pairs=pairs, again=replace(pairs, ours=again) if again else None)
                 cells.setdefault(cell.device, []).append(timings)
-                judgement = judge_time(timings.sample, timings.second, alpha=self.budget / 2 / len(timed))
+                judgement = self._alone(timings, len(timed))
             yield verdict_of(cell, Aspect.TIME, judgement)
         for device, of_device in cells.items():
-            yield from self._together(device, of_device, alpha=self.budget / 2 / len(cells))
+            yield from self._together(device, of_device, alpha=self.budget / 8 / len(cells))
+
+    def _alone(self, timings: Timings, cells: int) -> Judgement:
+        """Judge one of so many cells, beside the baseline and the first accepted one."""
+        judgement = judge_time(timings.sample, timings.second, alpha=self.budget / 2 / cells)
+        first = timings.first
+        return crept(judgement, judge_time(first.sample, first.second, alpha=self.budget / 4 / cells))
 
     def _differs(self, device: str) -> str:
         """Say what differs between the machines of run and baseline, if times cannot be compared."""
@@ -82,11 +88,8 @@ class Times:
         if sum(len(timings.sample.ratios) > 0 for timings in cells) < max(2, trials_needed(0.0, 0.5, alpha)):
             return
         judgement, creep = (judge_together(of, alpha=alpha) for of in (cells, [timings.first for timings in cells]))
-        if judgement.outcome is Outcome.PASS and creep.outcome is Outcome.REGRESSED:
-            sentence = f"{judgement.sentence}; but since it was first accepted: {creep.sentence}"
-            judgement = Judgement(outcome=Outcome.REGRESSED, sentence=sentence)
         every = PlannedCell(case=ALL, device=device, dtype=ALL, mode=EAGER, first_seed=0, seeds=0, short=True)
-        yield verdict_of(every, Aspect.TIME, judgement)
+        yield verdict_of(every, Aspect.TIME, crept(judgement, creep))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +127,14 @@ class Timings:
         """Return the same beside what was timed when the cell was first accepted."""
         again = self.again.with_first() if self.again else None
         return Timings(pairs=self.pairs.with_first(), again=again)
+
+
+def crept(judgement: Judgement, creep: Judgement) -> Judgement:
+    """Return what was judged, or a slowdown since the first accepted time that the present baseline does not show."""
+    if creep.outcome is not Outcome.REGRESSED or judgement.outcome not in {Outcome.PASS, Outcome.INCONCLUSIVE}:
+        return judgement
+    sentence = f"{judgement.sentence}; but since it was first accepted: {creep.sentence}"
+    return Judgement(outcome=Outcome.REGRESSED, sentence=sentence)
 
 
 def gathered(samples: Sequence[Sample]) -> Sample:

@@ -269,9 +269,9 @@ def test_a_slowdown_too_small_for_a_cell_shows_in_all_of_them(cells: Run) -> Non
     assert even.outcome is Outcome.PASS
 
 
-@pytest.mark.parametrize(("number", "told"), [(1, False), (10, False), (11, True)])
+@pytest.mark.parametrize(("number", "told"), [(1, False), (12, False), (13, True)])
 def test_too_few_cells_together_are_not_told(cells: Run, number: int, told: bool) -> None:
-    """Ten on one side are chance at a sixth of a hundredth; the cells have their own verdicts."""
+    """Twelve on one side are chance at a twenty-fourth of a hundredth; the cells have their own verdicts."""
     run = cells([1.0] * number)
     assert (together(judge_times(run, {"cpu": run})) is not None) is told
 
@@ -285,7 +285,7 @@ def test_what_disturbed_one_cell_counts_once(cells: Run) -> None:
 
 def test_cells_that_are_timed_again_are_judged_by_it(cells: Run) -> None:
     """Each by its own second time; all together only if every one has one."""
-    slow, even = cells([1.5] * 12), cells([1.0] * 12)
+    slow, even = cells([1.5] * 13), cells([1.0] * 13)
     again = judge_times(replace(slow, again=even.trials), {"cpu": even})
     assert {v.outcome for v in again} == {Outcome.PASS}
     some = judge_times(replace(slow, again=cells([1.0]).trials), {"cpu": even})
@@ -305,6 +305,41 @@ def test_a_slowdown_in_accepted_steps_is_seen(cells: Run) -> None:
     level = together(judge_times(cells([1.02] * 100), {"cpu": cells([1.01] * 100, first=[1.01] * 100)}))
     assert level is not None
     assert level.outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("others", [0, 30])
+def test_a_cell_that_creeps_alone_is_seen(cells: Run, others: int) -> None:
+    """A fifth more with each acceptance is a pass each time, and from the first on it is not; the others pass."""
+    rest = [1.0] * others
+    for step, outcome in ((1, Outcome.PASS), (2, Outcome.REGRESSED), (5, Outcome.REGRESSED)):
+        before = cells([1.2 ** (step - 1), *rest], first=[1.0, *rest])
+        creeping, *steady = judge_times(cells([1.2**step, *rest]), {"cpu": before})
+        told = f"; but since it was first accepted: {1.2**step:.3g} times the baseline's time a step"
+        assert creeping.sentence.startswith("1.2 times the baseline's time a step")
+        assert (creeping.outcome, told in creeping.sentence) == (outcome, outcome is Outcome.REGRESSED)
+        assert {v.outcome for v in steady} <= {Outcome.PASS}
+
+
+def test_a_slowdown_is_told_once(cells: Run) -> None:
+    """What regressed against the baseline needs no other reason; what became quicker is no creep."""
+    for now, outcome in ((2.0, Outcome.REGRESSED), (0.5, Outcome.IMPROVED)):
+        (found,) = judge_times(cells([now]), {"cpu": cells([1.0], first=[0.2])})
+        assert (found.outcome, "first accepted" in found.sentence) == (outcome, False)
+
+
+def test_a_creep_is_seen_where_the_baseline_has_no_time(cells: Run) -> None:
+    """As of a baseline whose seeds were all disturbed."""
+    before = cells([1.0], first=[1.0])
+    disturbed = replace(before, trials=before.trials.assign(waiting_share=2 * DISTURBED))
+    (found,) = judge_times(cells([2.0]), {"cpu": disturbed})
+    assert (found.outcome, "but since it was first accepted: 2 times" in found.sentence) == (Outcome.REGRESSED, True)
+
+
+def test_a_creep_that_is_not_there_the_second_time_is_none(cells: Run) -> None:
+    """A burst of other work lasts no second time, whichever baseline it is held against."""
+    before, now = cells([1.2], first=[1.0]), cells([1.44])
+    (found,) = judge_times(replace(now, again=cells([1.1]).trials), {"cpu": before})
+    assert found.outcome is Outcome.PASS
 
 
 def test_times_of_another_machine_are_not_compared(cells: Run, machine: Machine) -> None:
