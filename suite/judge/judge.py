@@ -32,7 +32,7 @@ def judge_expectations(run: RunRecord) -> list[Verdict]:
 def judge(run: RunRecord, baselines: Mapping[str, RunRecord]) -> list[Verdict]:
     """Judge a run in all aspects; ``baselines`` holds accepted runs by type of device."""
     ours, theirs = _tables(run, baselines)
-    beside = list(_beside(run, ours, theirs))
+    beside = list(_beside(run, baselines, ours, theirs))
     return [
         *_expectations(run, ours, alpha=_level(run, Aspect.EXPECTATION), baselines=baselines.values()),
         *_losses(run, baselines, ours, theirs, beside),
@@ -45,7 +45,7 @@ def judge(run: RunRecord, baselines: Mapping[str, RunRecord]) -> list[Verdict]:
 
 def judge_times(run: RunRecord, baselines: Mapping[str, RunRecord]) -> list[Verdict]:
     """Judge a run's times alone; ``baselines`` holds accepted runs by type of device."""
-    return list(_times(run, baselines, _beside(run, *_tables(run, baselines))))
+    return list(_times(run, baselines, _beside(run, baselines, *_tables(run, baselines))))
 
 
 def _tables(run: RunRecord, baselines: Mapping[str, RunRecord]) -> tuple[Tables, dict[str, Tables]]:
@@ -53,11 +53,19 @@ def _tables(run: RunRecord, baselines: Mapping[str, RunRecord]) -> tuple[Tables,
     return by_cell(run), {kind: by_cell(baseline) for kind, baseline in baselines.items()}
 
 
-def _beside(run: RunRecord, ours: Tables, theirs: Mapping[str, Tables]) -> Iterator[tuple[PlannedCell, Side]]:
+def _beside(
+    run: RunRecord, baselines: Mapping[str, RunRecord], ours: Tables, theirs: Mapping[str, Tables]
+) -> Iterator[tuple[PlannedCell, Side]]:
     """Give each cell that was trained, beside its baseline, or why that cannot be."""
     for cell in run.manifest.cells:
-        if key_of(cell) in ours:
-            yield cell, _side_by_side(cell, ours, theirs.get(device_type(cell.device), {}))
+        kind, key = device_type(cell.device), key_of(cell)
+        if key not in ours:
+            continue
+        if key not in theirs.get(kind, {}):
+            told = "no baseline; accept one with: suite accept RUN --reason TEXT"
+            yield cell, Judgement(outcome=Outcome.MISSING, sentence=told)
+        else:
+            yield cell, _side_by_side(Pairs(ours[key], theirs[kind][key]), run.manifest, baselines[kind].manifest)
 
 
 def _losses(
@@ -115,15 +123,17 @@ def _drawn(runs: Iterable[RunRecord]) -> set[tuple[str, str]]:
     return {(case.name, case.version) for run in runs for case in run.manifest.cases if case.drawn}
 
 
-def _side_by_side(cell: PlannedCell, ours: Tables, theirs: Tables) -> Side:
-    """Put a cell beside its baseline, or say why that cannot be."""
-    if key_of(cell) not in theirs:
-        return Judgement(
-            outcome=Outcome.MISSING, sentence="no baseline; accept one with: suite accept RUN --reason TEXT"
-        )
-    pairs = Pairs(ours[key_of(cell)], theirs[key_of(cell)])
+def _side_by_side(pairs: Pairs, ours: Manifest, baseline: Manifest) -> Side:
+    """Return a cell beside its baseline, or say why that cannot be; another way of training is named with its remedy."""
     why = pairs.incomparable
-    return Judgement(outcome=Outcome.INCOMPARABLE, sentence=why) if why else pairs
+    otherwise = why == pairs.other_steps and _modes(ours) != _modes(baseline)
+    hint = "; give the --mode that the baseline had" if otherwise else ""
+    return Judgement(outcome=Outcome.INCOMPARABLE, sentence=f"{why}{hint}") if why else pairs
+
+
+def _modes(manifest: Manifest) -> set[str]:
+    """Return the modes that were asked for; of a run that does not tell, those in which it trained."""
+    return set(manifest.modes) or {cell.mode for cell in manifest.cells}
 
 
 def _terms(

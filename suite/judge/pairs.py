@@ -67,15 +67,28 @@ class Pairs:
     baseline: CellTables
 
     @cached_property
+    def _trained(self) -> tuple[Column, Column]:
+        """Return the seeds that both sides could train, in order, and for which of them they made as many updates."""
+        sides = [side.trials[side.trials["status"] != str(Status.ERROR)] for side in (self.ours, self.baseline)]
+        named = [rows["seed"].to_numpy(np.uint64) for rows in sides]
+        seeds = np.intersect1d(*named, assume_unique=True)
+        steps = [rows["steps"].to_numpy()[_places_of(seeds, among)] for rows, among in zip(sides, named, strict=True)]
+        return seeds, np.equal(*steps)
+
+    @cached_property
     def seeds(self) -> np.ndarray[tuple[Any, ...], np.dtype[np.uint64]]:
-        """Return the seeds that both sides could train, in order."""
-        ours, theirs = (side.trials[side.trials["status"] != str(Status.ERROR)] for side in (self.ours, self.baseline))
-        return np.intersect1d(ours["seed"].to_numpy(np.uint64), theirs["seed"].to_numpy(np.uint64), assume_unique=True)
+        """Return the seeds that both sides could train, for as many steps, in order.
+
+        One seed of a short cell is followed for longer than the others; in runs of other seeds it is another one.
+        """
+        seeds, as_long = self._trained
+        return seeds[as_long]
 
     @property
     def alone(self) -> int:
-        """Count the seeds that were trained here, and that the baseline does not hold."""
-        return len(np.setdiff1d(self.ours.trials["seed"].to_numpy(), self.baseline.trials["seed"].to_numpy()))
+        """Count the seeds that were trained here, and that the baseline does not hold, or not for as many steps."""
+        lacking = np.setdiff1d(self.ours.trials["seed"].to_numpy(), self.baseline.trials["seed"].to_numpy())
+        return len(lacking) + int((~self._trained[1]).sum())
 
     @cached_property
     def _places(self) -> tuple[Column | slice, Column | slice]:
@@ -104,11 +117,16 @@ class Pairs:
         versions = [side.trials["case_version"].iloc[0] for side in (self.ours, self.baseline)]
         if versions[0] != versions[1]:
             return f"the case was changed (version {versions[0]}, baseline {versions[1]}); accept a new baseline"
-        steps = self.column("steps")
-        if np.array_equal(*steps):
+        return self.other_steps
+
+    @property
+    def other_steps(self) -> str:
+        """Say for how long the first seed of both sides was trained on either, if none was for as many steps."""
+        if len(self.seeds) or not len(self._trained[0]):
             return ""
-        most = [side.max(initial=0) for side in steps]
-        return f"trained for {most[0]} steps, the baseline for {most[1]}; give the --mode that the baseline had"
+        rows = (side.trials[side.trials["seed"] == self._trained[0][0]] for side in (self.ours, self.baseline))
+        ours, theirs = (int(row["steps"].iloc[0]) for row in rows)
+        return f"seed {self._trained[0][0]} was trained for {ours} steps, in the baseline for {theirs}"
 
     def with_first(self) -> Pairs:
         """Return the cell beside what was timed when it was first accepted."""

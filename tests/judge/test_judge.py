@@ -450,12 +450,30 @@ def test_a_short_reference_is_judged_by_its_baseline_alone(trials: list[Trial], 
     assert came_out(judge(short, {"cpu": short})) == all_aspects(PASS, PASS, PASS)
 
 
-def test_other_steps_are_no_regression(trials: list[Trial], baselines: Mapping[str, RunRecord], run_of: RunOf) -> None:
-    """A cell trained for longer than its baseline is incomparable, and the sentence says with what."""
-    longer = run_of([replace(trial, steps=4) for trial in trials], clauses=(CLAUSE,))
-    verdict = of(judge(longer, baselines), Aspect.LOSS)
+@pytest.mark.parametrize(
+    ("asked", "hint"),
+    [(("eager",), ""), (("eager", "ensemble"), "; give the --mode that the baseline had"), ((), "")],
+)
+def test_other_steps_are_no_regression(trials: list[Trial], run_of: RunOf, asked: tuple[str, ...], hint: str) -> None:
+    """A cell trained for longer than its baseline is incomparable; another mode is named only if it was asked for."""
+    longer = run_of([replace(trial, steps=4) for trial in trials], clauses=(CLAUSE,), modes=asked)
+    baseline = run_of(trials, clauses=(CLAUSE,), modes=("eager",))
+    verdict = of(judge(longer, {"cpu": baseline}), Aspect.LOSS)
     assert verdict.outcome is Outcome.INCOMPARABLE
-    assert "4 steps, the baseline for 3" in verdict.sentence
+    assert verdict.sentence == f"seed 0 was trained for 4 steps, in the baseline for 3{hint}"
+
+
+def test_a_run_of_other_seeds_is_compared_by_those_that_both_followed_as_far(
+    trials: list[Trial], run_of: RunOf, trial_of: Callable[..., Trial]
+) -> None:
+    """The first seed of a short cell is followed for longer, and is another one there; the others have partners."""
+    theirs = [replace(trial, steps=100 if trial.seed == 0 else 3) for trial in trials]
+    ours = [trial_of(seed, steps=100 if seed == 10 else 3) for seed in range(10, 30)]
+    found = of(judge(run_of(ours), {"cpu": run_of(theirs)}), Aspect.LOSS)
+    assert (found.outcome, found.sentence) == (
+        PASS,
+        "9 seeds, bit for bit the baseline; seeds that the baseline lacks: 11",
+    )
 
 
 def test_an_ensemble_has_no_time_of_its_own(trials: list[Trial], run_of: RunOf) -> None:

@@ -73,6 +73,22 @@ def test_seeds_that_could_not_be_trained_are_left_out(
     assert pairs.steps.tolist() == [[0, 1, 2, 3]] * len(pairs.seeds)
 
 
+def test_seeds_that_were_trained_for_other_steps_have_no_partner(
+    trial_of: Callable[..., Trial], pairs_of: Callable[..., Pairs]
+) -> None:
+    """Of a short cell one seed is followed for longer: in a run of other seeds it is another one."""
+    ours = [trial_of(seed, steps=100 if seed == 2 else 3) for seed in range(2, 6)]
+    theirs = [trial_of(seed, steps=100 if seed == 0 else 3) for seed in range(5)]
+    pairs = pairs_of(ours, theirs)
+    assert pairs.seeds.tolist() == [3, 4]
+    assert (pairs.alone, pairs.incomparable) == (2, "")
+    assert pairs.steps[:, -1].tolist() == [3, 3]
+    longer = pairs_of([replace(trial, steps=7) for trial in ours[1:]], theirs)
+    assert longer.seeds.tolist() == []
+    assert longer.incomparable == "seed 3 was trained for 7 steps, in the baseline for 3"
+    assert pairs_of(ours, [trial_of(9)]).incomparable == ""
+
+
 @given(order=st.permutations(range(6)))
 @settings(max_examples=8)
 def test_the_order_of_the_rows_is_nothing_to_the_pairs(
