@@ -42,7 +42,9 @@ BASELINE = click.option(
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 STRICT = click.option(
-    "--strict", is_flag=True, help="Fail on other bits within tolerance, too, and on losses that improved."
+    "--strict",
+    is_flag=True,
+    help="Fail on other bits within tolerance, too, on losses that improved, and on expectations gone or wider.",
 )
 THREADS = click.option(
     "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of one operation."

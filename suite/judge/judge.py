@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from suite.judge.arbiter import ARBITER, Arbiter
+from suite.judge.clauses import with_eased
 from suite.judge.expectation import judge_cell
 from suite.judge.loss import Terms, judge_loss
 from suite.judge.pairs import CellTables, Pairs, by_cell
@@ -20,6 +21,7 @@ FALSE_ALARMS = 0.01
 
 Tables = Mapping[CellKey, CellTables]
 """The rows of each cell."""
+NO_BASELINES: Mapping[str, RunRecord] = {}
 Side = Pairs | Judgement
 """A cell beside its baseline, or why that cannot be."""
 
@@ -34,7 +36,7 @@ def judge(run: RunRecord, baselines: Mapping[str, RunRecord]) -> list[Verdict]:
     ours, theirs = _tables(run, baselines)
     beside = list(_beside(run, baselines, ours, theirs))
     return [
-        *_expectations(run, ours, alpha=_level(run, Aspect.EXPECTATION), baselines=baselines.values()),
+        *_expectations(run, ours, alpha=_level(run, Aspect.EXPECTATION), baselines=baselines),
         *_losses(run, baselines, ours, theirs, beside),
         *_times(run, baselines, beside),
         *_disappeared(run, baselines),
@@ -105,14 +107,17 @@ def _level(run: RunRecord, aspect: Aspect) -> float:
 
 
 def _expectations(
-    run: RunRecord, ours: Tables, *, alpha: float, baselines: Iterable[RunRecord] = ()
+    run: RunRecord, ours: Tables, *, alpha: float, baselines: Mapping[str, RunRecord] = NO_BASELINES
 ) -> Iterator[Verdict]:
-    cases, drawn = {case.name: case for case in run.manifest.cases}, _drawn([run, *baselines])
+    cases, drawn = {case.name: case for case in run.manifest.cases}, _drawn([run, *baselines.values()])
+    before = {kind: {case.name: case.clauses for case in each.manifest.cases} for kind, each in baselines.items()}
     for cell in run.manifest.cells:
         if key_of(cell) in ours:
             rows, case = ours[key_of(cell)], cases[cell.case]
             case = replace(case, drawn=(case.name, case.version) in drawn, clauses=() if cell.short else case.clauses)
-            yield judge_cell(cell, case, rows.trials, rows.observations, alpha=alpha)
+            verdict = judge_cell(cell, case, rows.trials, rows.observations, alpha=alpha)
+            once = () if cell.short else before.get(device_type(cell.device), {}).get(cell.case, ())
+            yield with_eased(verdict, once, case.clauses)
         else:
             sentence = f"none of {cell.seeds} seeds trained; complete the run with --resume"
             yield verdict_of(cell, Aspect.EXPECTATION, Judgement(outcome=Outcome.INCONCLUSIVE, sentence=sentence))
@@ -124,7 +129,7 @@ def _drawn(runs: Iterable[RunRecord]) -> set[tuple[str, str]]:
 
 
 def _side_by_side(pairs: Pairs, ours: Manifest, baseline: Manifest) -> Side:
-    """Return a cell beside its baseline, or say why that cannot be; another way of training is named with its remedy."""
+    """Return a cell beside its baseline, or say why that cannot be, with a remedy where modes differ."""
     why = pairs.incomparable
     otherwise = why == pairs.other_steps and _modes(ours) != _modes(baseline)
     hint = "; give the --mode that the baseline had" if otherwise else ""

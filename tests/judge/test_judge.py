@@ -157,7 +157,8 @@ def test_a_cell_without_a_baseline_is_named(
     """Whether its case, its dtype, its device or everything is new, with the remedy; its expectations are judged."""
     new = [{"case": "new"}, {"dtype": "float16"}, {"device": "cuda:0"}, {"mode": "ensemble"}]
     for given in new:
-        run = run_of([trial_of(seed, **given) for seed in range(3)], known_cases=("neuron", "new"))
+        trained = [trial_of(seed, **given) for seed in range(3)]
+        run = run_of(trained, known_cases=("neuron", "new"), clauses=(CLAUSE,))
         verdicts = judge(run, baselines)
         assert came_out(verdicts) == {Aspect.EXPECTATION: PASS, Aspect.LOSS: Outcome.MISSING}
         assert of(verdicts, Aspect.LOSS).sentence == "no baseline; accept one with: suite accept RUN --reason TEXT"

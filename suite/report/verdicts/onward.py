@@ -54,7 +54,9 @@ def after_compare(
 def _mended_by_accepting(verdict: Verdict) -> bool:
     """Tell whether the verdict is about the baseline, and would be another with this run as the baseline."""
     of_another_case = (verdict.aspect, verdict.outcome) == (Aspect.LOSS, Outcome.INCOMPARABLE)
-    return of_another_case or (verdict.aspect is not Aspect.EXPECTATION and verdict.outcome in MENDED_BY_ACCEPTING)
+    of_fewer_clauses = (verdict.aspect, verdict.outcome) == (Aspect.EXPECTATION, Outcome.CHANGED)
+    of_baseline = verdict.aspect is not Aspect.EXPECTATION and verdict.outcome in MENDED_BY_ACCEPTING
+    return of_another_case or of_fewer_clauses or of_baseline
 
 
 def _quoted(path: Path) -> str:
