@@ -44,7 +44,8 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a pr
 STRICT = click.option(
     "--strict",
     is_flag=True,
-    help="Fail on other bits within tolerance, too, on losses that improved, and on expectations gone or wider.",
+    help="Fail on other bits within tolerance, too, on losses that improved, and on expectations gone or wider; a cell "
+    "of the baseline that was not run is code 3.",
 )
 THREADS = click.option(
     "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of one operation."

@@ -41,6 +41,7 @@ def judge(run: RunRecord, baselines: Mapping[str, RunRecord]) -> list[Verdict]:
         *_times(run, baselines, beside),
         *_disappeared(run, baselines),
         *_not_had(run, baselines),
+        *_not_run(run, baselines),
         *_skipped(run),
     ]
 
@@ -190,14 +191,26 @@ def _not_had(run: RunRecord, baselines: Mapping[str, RunRecord]) -> Iterator[Ver
             yield verdict_of(cell, Aspect.LOSS, Judgement(outcome=Outcome.MISSING, sentence=gone))
 
 
+def _not_run(run: RunRecord, baselines: Mapping[str, RunRecord]) -> Iterator[Verdict]:
+    """Count the baseline's cells of the run's cases and devices that were not asked for, once for each device.
+
+    Cells of other cases are none of the run's business, and those whose mode could not be had are named by themselves.
+    """
+    cells = run.manifest.cells
+    cases, ours = {cell.case for cell in cells}, {key_of(cell)[:3] for cell in cells}
+    accepted = {key_of(cell)[:3] for _, cell in _accepted(baselines) if cell.case in cases}
+    for device in dict.fromkeys(cell.device for cell in cells):
+        theirs = {place for place in accepted if place[1] == device}
+        if lacking := len(theirs - ours):
+            sentence = f"of the baseline's {len(theirs)} cells of these cases, {lacking} were not run"
+            yield _of_all(device, Aspect.LOSS, Outcome.SKIPPED, sentence)
+
+
 def _skipped(run: RunRecord) -> Iterator[Verdict]:
     for skip in run.manifest.skipped:
-        yield Verdict(
-            case=ALL,
-            device=skip.device,
-            dtype=ALL,
-            mode=ALL,
-            aspect=Aspect.EXPECTATION,
-            outcome=Outcome.SKIPPED,
-            sentence=skip.reason,
-        )
+        yield _of_all(skip.device, Aspect.EXPECTATION, Outcome.SKIPPED, skip.reason)
+
+
+def _of_all(device: str, aspect: Aspect, outcome: Outcome, sentence: str) -> Verdict:
+    """Return a verdict about all cells of a device."""
+    return Verdict(case=ALL, device=device, dtype=ALL, mode=ALL, aspect=aspect, outcome=outcome, sentence=sentence)

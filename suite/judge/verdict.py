@@ -97,8 +97,13 @@ class Verdict:
 
     @property
     def is_moved(self) -> bool:
-        """Tell whether losses left the baseline without being worse, which --strict lets nobody do unseen."""
+        """Tell whether something left the baseline without being worse, which --strict lets nothing do unseen."""
         return self.outcome is Outcome.CHANGED or (self.aspect, self.outcome) == (Aspect.LOSS, Outcome.IMPROVED)
+
+    @property
+    def tells_what_was_not_run(self) -> bool:
+        """Tell whether it is about cells of the baseline that nobody asked for, not about a device that is not here."""
+        return (self.aspect, self.outcome) == (Aspect.LOSS, Outcome.SKIPPED)
 
     @property
     def label(self) -> str:
@@ -129,7 +134,8 @@ def verdict_of(cell: PlannedCell, aspect: Aspect, judgement: Judgement) -> Verdi
 def exit_code(verdicts: Iterable[Verdict], *, strict: bool = False) -> int:
     """Return 1 if anything regressed or is broken, else 3 if anything could not be judged, or nothing was, else 0.
 
-    ``strict``: 1, too, if any loss left its baseline, be it within tolerance or for the better.
+    ``strict``: 1, too, if anything left its baseline, be it within tolerance or for the better; and cells of the
+    baseline that were not run are not judged.
     """
     gathered = list(verdicts)
     if not gathered:
@@ -137,4 +143,6 @@ def exit_code(verdicts: Iterable[Verdict], *, strict: bool = False) -> int:
     codes = {verdict.code for verdict in gathered}
     if strict and any(verdict.is_moved for verdict in gathered):
         codes.add(1)
+    if strict and any(verdict.tells_what_was_not_run for verdict in gathered):
+        codes.add(3)
     return next((code for code in (1, 3) if code in codes), 0)

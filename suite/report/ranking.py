@@ -27,6 +27,8 @@ CLOSING = {
     1: "something regressed, or an expectation is broken",
     3: "nothing regressed, but something could not be judged",
 }
+IN_PART = "all that was run is judged, nothing regressed"
+"""What it comes to where all is well, and the baseline holds cells that were not run."""
 NOTHING = "nothing was judged"
 """What no verdicts come to."""
 
@@ -97,4 +99,8 @@ def counted(verdicts: Sequence[Verdict]) -> str:
 
 def closing(verdicts: Sequence[Verdict], *, strict: bool) -> str:
     """Return what the exit code means, if anything was judged."""
-    return CLOSING[exit_code(verdicts, strict=strict)] if verdicts else NOTHING
+    if not verdicts:
+        return NOTHING
+    code = exit_code(verdicts, strict=strict)
+    in_part = code == 0 and any(verdict.tells_what_was_not_run for verdict in verdicts)
+    return IN_PART if in_part else CLOSING[code]

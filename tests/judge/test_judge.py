@@ -160,8 +160,10 @@ def test_a_cell_without_a_baseline_is_named(
         trained = [trial_of(seed, **given) for seed in range(3)]
         run = run_of(trained, known_cases=("neuron", "new"), clauses=(CLAUSE,))
         verdicts = judge(run, baselines)
-        assert came_out(verdicts) == {Aspect.EXPECTATION: PASS, Aspect.LOSS: Outcome.MISSING}
-        assert of(verdicts, Aspect.LOSS).sentence == "no baseline; accept one with: suite accept RUN --reason TEXT"
+        found = [verdict for verdict in verdicts if verdict.outcome is not Outcome.SKIPPED]
+        assert came_out(found) == {Aspect.EXPECTATION: PASS, Aspect.LOSS: Outcome.MISSING}
+        assert of(found, Aspect.LOSS).sentence == "no baseline; accept one with: suite accept RUN --reason TEXT"
+        assert len(verdicts) - len(found) == ("dtype" in given)
         assert exit_code(verdicts) == 3
     assert came_out(judge(run_of(trials), {}))[Aspect.LOSS] is Outcome.MISSING
 
@@ -236,6 +238,22 @@ def test_a_device_that_was_skipped_is_told_with_its_reason(trials: list[Trial], 
         (skipped,) = [verdict for verdict in verdicts if verdict.outcome is Outcome.SKIPPED]
         assert (skipped.label, skipped.mode, skipped.sentence) == ("*[cuda-*]", "*", "no card here")
         assert exit_code(verdicts) == 0
+
+
+def test_cells_of_the_baseline_that_were_not_run_are_counted(
+    trials: list[Trial], run_of: RunOf, trial_of: Callable[..., Trial]
+) -> None:
+    """Of the cases and devices that were run, once for a device; other cases and devices are none of its business."""
+    more = [trial_of(0, dtype=dtype, mode=mode) for dtype in ("float32", "float16") for mode in ("eager", "ensemble")]
+    apart = [trial_of(0, case="other"), trial_of(0, device="cuda:0")]
+    known = {"known_cases": ("neuron", "other")}
+    run, baseline = run_of(trials, **known), run_of([*trials, *more, *apart], **known)
+    verdicts = judge(run, {"cpu": baseline, "cuda": baseline})
+    (told,) = [verdict for verdict in verdicts if verdict.outcome is not PASS]
+    assert (told.label, told.mode, told.aspect, told.outcome) == ("*[cpu-*]", "*", Aspect.LOSS, Outcome.SKIPPED)
+    assert told.sentence == "of the baseline's 3 cells of these cases, 2 were not run"
+    assert (exit_code(verdicts), exit_code(verdicts, strict=True)) == (0, 3)
+    assert {verdict.outcome for verdict in judge(baseline, {"cpu": run})} == {PASS, Outcome.MISSING}
 
 
 def test_an_interrupted_run_is_judged_as_far_as_it_came(

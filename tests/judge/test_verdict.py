@@ -58,6 +58,12 @@ def test_times_of_different_machines_are_no_fault() -> None:
     assert exit_code([verdict(Outcome.INCONCLUSIVE, Aspect.TIME)]) == 3
 
 
+def test_what_was_not_run_is_not_a_device_that_is_not_here() -> None:
+    """Cells that the baseline has are not judged, which is 3 under --strict; a device that is not here is no fault."""
+    codes = {aspect: exit_code([verdict(Outcome.SKIPPED, aspect)], strict=True) for aspect in Aspect}
+    assert codes == {Aspect.EXPECTATION: 0, Aspect.LOSS: 3, Aspect.TIME: 0}
+
+
 def test_nothing_to_judge_is_no_pass() -> None:
     """A gate that was given an empty run has not been passed."""
     assert exit_code([]) == 3
@@ -72,10 +78,14 @@ def test_the_worst_verdict_decides(one: list[Verdict], other: list[Verdict], str
 
 
 @given(verdicts=VERDICT_LISTS)
-def test_strictness_fails_on_losses_that_left_and_on_nothing_else(verdicts: list[Verdict]) -> None:
-    """Other bits within tolerance are 0, and 1 under --strict; so are losses that improved."""
-    left = any(v.outcome is Outcome.CHANGED or (v.aspect, v.outcome) == MOVED for v in verdicts)
-    assert exit_code(verdicts, strict=True) == (1 if left else exit_code(verdicts))
+def test_strictness_fails_on_what_left_and_on_cells_left_out_and_on_nothing_else(verdicts: list[Verdict]) -> None:
+    """Other bits within tolerance and losses that improved are 0, and 1 under --strict; what was not run is 0, and 3."""
+    plain = exit_code(verdicts)
+    if any(v.outcome is Outcome.CHANGED or (v.aspect, v.outcome) == MOVED for v in verdicts):
+        plain = 1
+    elif any(verdict.tells_what_was_not_run for verdict in verdicts):
+        plain = plain or 3
+    assert exit_code(verdicts, strict=True) == plain
 
 
 MOVED = (Aspect.LOSS, Outcome.IMPROVED)

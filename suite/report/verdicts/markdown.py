@@ -29,11 +29,19 @@ def verdict_markdown(verdicts: Sequence[Verdict], *, strict: bool = False) -> st
     head = f"**{closing(verdicts, strict=strict)}**: {_passed(verdicts)} of {len(verdicts)} verdicts pass"
     blocks = [
         f"{head} ({counted(verdicts)}).",
+        *_not_run(verdicts),
         *_failures([verdict for verdict in verdicts if fails(verdict, strict=strict)]),
         *_matrix(verdicts),
         *(block for aspect in Aspect for block in _details(aspect, verdicts)),
     ]
     return within("\n\n".join(blocks) + "\n", MOST_BYTES)
+
+
+def _not_run(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Say how much of the baseline was not run."""
+    for verdict in verdicts:
+        if verdict.tells_what_was_not_run:
+            yield f"On {_shown(verdict.device)}, {_shown(verdict.sentence)}."
 
 
 def _passed(verdicts: Sequence[Verdict]) -> int:

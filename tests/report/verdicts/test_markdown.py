@@ -30,6 +30,17 @@ def test_what_fails_comes_first(verdict_of: VerdictOf, read_tables: ReadTables) 
     assert rows == [[o.word, "loss", f"of_{o.word}[cpu-float32] (eager)", "update", "so it is"] for o in FAILING]
 
 
+def test_what_was_not_run_stands_at_the_head(verdict_of: VerdictOf) -> None:
+    """Not folded away, with words that do not say that all was judged; a device that is not here is no such thing."""
+    told = verdict_of(Outcome.SKIPPED, case=ALL, dtype=ALL, mode=ALL, sentence="of 4 cells, 3 were not run")
+    head = verdict_markdown([verdict_of(Outcome.PASS), told]).partition("### Every cell")[0]
+    assert head.startswith("**all that was run is judged, nothing regressed**: 1 of 2 verdicts pass (1 pass, 1 skipped")
+    assert "\n\nOn cpu, of 4 cells, 3 were not run.\n" in head
+    assert CLOSING[3] in verdict_markdown([told], strict=True)
+    not_here = verdict_of(Outcome.SKIPPED, case=ALL, aspect=Aspect.EXPECTATION)
+    assert CLOSING[0] in verdict_markdown([not_here], strict=True)
+
+
 def test_other_bits_fail_where_strict(verdict_of: VerdictOf) -> None:
     """What fails only with --strict stands in the first table only with it; nothing to show has no table."""
     verdicts = [verdict_of(Outcome.CHANGED)]
