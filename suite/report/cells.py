@@ -18,7 +18,7 @@ from suite.observe import Array
 from suite.plan import EAGER
 from suite.report.judged import JudgedRun
 from suite.report.ranking import rank
-from suite.trial import CellKey, DeclaredCase, PlannedCell, RunRecord, Status, device_type
+from suite.trial import DISTURBED, CellKey, DeclaredCase, PlannedCell, RunRecord, Status, device_type
 
 DEAD = "dead"
 MICROSECONDS = 1e6
@@ -86,7 +86,7 @@ class Cell:
 
     @cached_property
     def microseconds(self) -> pd.Series:
-        """Return a step's time by seed, trained eagerly, which is what is timed; NaN if not alone."""
+        """Return a step's time by seed, trained eagerly, which is what is timed; NaN if not alone, or disturbed."""
         trials = self.tables[EAGER].trials if EAGER in self.tables else None
         return pd.Series(dtype="float64") if trials is None else microseconds_a_step(trials.set_index("seed"))
 
@@ -112,8 +112,8 @@ def worst(outcomes: Sequence[Outcome]) -> Outcome:
 
 
 def microseconds_a_step(trials: pd.DataFrame) -> pd.Series:
-    """Return the time of one step of one seed, for each trial that was timed alone; NaN for others."""
-    alone = trials["yardstick_seconds"].notna()
+    """Return the time of one step of one seed, for each trial that was timed alone and undisturbed; NaN for others."""
+    alone = trials["yardstick_seconds"].notna() & ~(trials["waiting_share"] > DISTURBED)
     seconds = trials["train_seconds"] / (trials["steps"] * trials["seeds_together"])
     return (seconds * MICROSECONDS).where(alone)
 

@@ -100,6 +100,18 @@ def test_microseconds_and_their_ratio_by_hand(run_of: RunOf, trial_of: TrialOf) 
     assert ratio != pytest.approx(median(ours) / 4 / median(theirs))
 
 
+def test_only_what_was_timed_undisturbed_counts(run_of: RunOf, trial_of: TrialOf) -> None:
+    """A trial during which something else had the processor says nothing of a step, and no ratio is made of it."""
+    waited = {"train_seconds": 9.0, "waiting_share": 0.5}
+    ours = [trial_of(0), trial_of(1), trial_of(2, **waited)]
+    theirs = [trial_of(seed, dtype="float32", **(waited if seed else {"train_seconds": 0.004})) for seed in range(3)]
+    row, other = (row_of(rows_of([run_of([*ours, *theirs])]), dtype=dtype) for dtype in ("float64", "float32"))
+    assert row["microseconds_a_step"] == pytest.approx(0.002 / 3 * 1e6)
+    assert (other["microseconds_a_step"], other["time_ratio"]) == (pytest.approx(0.004 / 3 * 1e6), pytest.approx(2.0))
+    (only,) = rows_of([run_of([trial_of(seed, **waited) for seed in range(3)])])["microseconds_a_step"]
+    assert math.isnan(only)
+
+
 def test_only_what_was_timed_alone_counts(run_of: RunOf, trial_of: TrialOf) -> None:
     """A trial without a yardstick had company, and its time counts nowhere."""
     alone, together = trial_of(0), trial_of(1, train_seconds=9.0, yardstick_seconds=math.nan)

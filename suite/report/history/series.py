@@ -29,7 +29,7 @@ from suite.errors import raise_all
 from suite.observe import Array
 from suite.plan import EAGER
 from suite.report.cells import DEAD, MICROSECONDS, median, microseconds_a_step
-from suite.trial import DISTURBED, RunRecord
+from suite.trial import RunRecord
 
 Mask = NDArray[np.bool_]
 
@@ -121,7 +121,7 @@ def _longest(rows: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
 
 def _times(trials: pd.DataFrame) -> dict[str, pd.Series]:
     """Return the median time a step of each cell, in microseconds and as a logarithm in yardsticks."""
-    timed = trials[(trials["mode"] == EAGER) & ~(trials["waiting_share"] > DISTURBED)]
+    timed = trials[trials["mode"] == EAGER]
     step = microseconds_a_step(timed)
     yardsticks = step / MICROSECONDS / timed["yardstick_seconds"]
     above = yardsticks.where(np.isfinite(yardsticks) & (yardsticks > 0.0))

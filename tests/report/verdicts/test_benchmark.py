@@ -52,7 +52,8 @@ def test_the_median_time_of_a_step_with_its_interval(rows_of: RowsOf, trial_of: 
     seconds = [0.003 * (1 + seed / 7) for seed in range(12)]
     timed = [trial_of(seed, train_seconds=s, steps=3) for seed, s in enumerate(seconds)]
     untimed = trial_of(99, train_seconds=50.0, yardstick_seconds=math.nan)
-    row = rows_of([*timed, untimed])["neuron[cpu-float64] time"]
+    waited = trial_of(98, train_seconds=50.0, waiting_share=0.5)
+    row = rows_of([*timed, waited, untimed])["neuron[cpu-float64] time"]
     micro = [s / 3 * 1e6 for s in seconds]
     low, high, confidence = median_interval(np.array(micro), DOUBT)
     assert row["value"] == pytest.approx(median(micro))
