@@ -60,6 +60,7 @@ def _beside(
     run: RunRecord, baselines: Mapping[str, RunRecord], ours: Tables, theirs: Mapping[str, Tables]
 ) -> Iterator[tuple[PlannedCell, Side]]:
     """Give each cell that was trained, beside its baseline, or why that cannot be."""
+    drawn = {kind: {name for name, _ in _drawn([run, baseline])} for kind, baseline in baselines.items()}
     for cell in run.manifest.cells:
         kind, key = device_type(cell.device), key_of(cell)
         if key not in ours:
@@ -68,7 +69,8 @@ def _beside(
             told = "no baseline; accept one with: suite accept RUN --reason TEXT"
             yield cell, Judgement(outcome=Outcome.MISSING, sentence=told)
         else:
-            yield cell, _side_by_side(Pairs(ours[key], theirs[kind][key]), run.manifest, baselines[kind].manifest)
+            pairs = Pairs(ours[key], theirs[kind][key], drawn=cell.case in drawn[kind])
+            yield cell, _side_by_side(pairs, run.manifest, baselines[kind].manifest)
 
 
 def _losses(

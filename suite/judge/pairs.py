@@ -65,6 +65,8 @@ class Pairs:
 
     ours: CellTables
     baseline: CellTables
+    drawn: bool = True
+    """Starts are drawn at random; False, if on neither side, so that there is no random stream to be another one."""
 
     @cached_property
     def _trained(self) -> tuple[Column, Column]:
@@ -130,7 +132,7 @@ class Pairs:
 
     def with_first(self) -> Pairs:
         """Return the cell beside what was timed when it was first accepted."""
-        return Pairs(self.ours, replace(self.baseline, trials=self.baseline.first))
+        return replace(self, baseline=replace(self.baseline, trials=self.baseline.first))
 
     @property
     def probes(self) -> pd.DataFrame:

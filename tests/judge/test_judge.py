@@ -19,7 +19,8 @@ from torch.optim import SGD
 from suite.case import Case, fixed
 from suite.clause import Clause
 from suite.judge import Aspect, Outcome, Stage, Verdict, exit_code, judge, judge_expectations, judge_times
-from suite.judge.judge import FALSE_ALARMS, _level
+from suite.judge.judge import FALSE_ALARMS, _beside, _level, _tables
+from suite.judge.pairs import Pairs
 from suite.judge.time import SLOWER
 from suite.judge.tolerance import FACTOR
 from suite.machine import Machine
@@ -511,6 +512,23 @@ def test_a_draw_that_became_none_is_an_error(trials: list[Trial], run_of: RunOf)
     other = tuple(replace(case, version="another") for case in baseline.manifest.cases)
     changed = replace(baseline, manifest=replace(baseline.manifest, cases=other))
     assert of(judge(replace(run, manifest=undrawn), {"cpu": changed}), Aspect.EXPECTATION).outcome is PASS
+
+
+@pytest.mark.parametrize(("here", "there"), [(True, True), (True, False), (False, True), (False, False)])
+def test_a_cell_knows_whether_its_start_is_drawn_on_either_side(
+    trials: list[Trial], run_of: RunOf, here: bool, there: bool
+) -> None:
+    """Where neither side draws anything, there is no random stream."""
+
+    def of_drawn(drawn: bool) -> RunRecord:
+        run = run_of(trials)
+        cases = tuple(replace(case, drawn=drawn) for case in run.manifest.cases)
+        return replace(run, manifest=replace(run.manifest, cases=cases))
+
+    run, baselines = of_drawn(here), {"cpu": of_drawn(there)}
+    ((_, side),) = _beside(run, baselines, *_tables(run, baselines))
+    assert isinstance(side, Pairs)
+    assert side.drawn is side.with_first().drawn is (here or there)
 
 
 def test_a_mode_that_cannot_be_had_any_more_is_named(trials: list[Trial], run_of: RunOf) -> None:
