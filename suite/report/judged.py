@@ -36,15 +36,25 @@ class JudgedRun:
 
     @cached_property
     def places(self) -> Mapping[str, tuple[str, int]]:
-        """Return each trained case's file and line, by its name."""
-        files = dict(_case_files(self.run.manifest.roots))
-        return {name: place_of(case, files) for name, case in self.cases.items()}
+        """Return the file and line of each trained case whose file is known here, by its name."""
+        roots = self.run.manifest.roots
+        files = dict(_case_files(roots))
+        found = {name: file_of(case, roots, files) for name, case in self.cases.items()}
+        return {name: (file, self.cases[name].line) for name, file in found.items() if file is not None}
 
 
-def place_of(case: DeclaredCase, files: Mapping[tuple[str, ...], str]) -> tuple[str, int]:
-    """Return where a case is declared: its file, as it is called from here or in a checkout, and its line."""
+def file_of(case: DeclaredCase, roots: Sequence[str], files: Mapping[tuple[str, ...], str]) -> str | None:
+    """Return where a case is declared: its file, as it is called from here, or in a checkout, if it is documented.
+
+    None where no such file is here, as in another folder than the run was begun in.
+    """
     source = PurePath(case.source)
-    return files.get(source.parts, f"{CHECKOUT_CASES}/{case.source}"), case.line
+    if source.parts in files:
+        return files[source.parts]
+    if set(roots) == {DOCUMENTED}:
+        return f"{CHECKOUT_CASES}/{case.source}"
+    joined = (Path(root, *source.parts[-depth:]) for root in roots for depth in (1, 2) if root != DOCUMENTED)
+    return next((from_here(file) for file in joined if _below_here(file)), None)
 
 
 def _case_files(roots: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -75,7 +75,7 @@ def test_a_case_elsewhere_is_not_looked_for(
     monkeypatch.chdir(write("elsewhere/file", "").parent)
     Path("linked").symlink_to(file.parent)
     for root in (str(file.parent), "../mine", "linked"):
-        assert declared_in(root).places["own"][0] == "cases/mine/own.py"
+        assert "own" not in declared_in(root).places
 
 
 @pytest.mark.parametrize("root", ["/", "..", "~", "a\0b", "x" * 5000, "loop", ""])
@@ -93,7 +93,7 @@ def test_a_root_leads_nowhere_else(
 
     monkeypatch.setattr("suite.report.judged.case_files", look)
     run = run_of([trial_of()], roots=(root,))
-    assert JudgedRun(run=run).places["neuron"][0] == "cases/guide/neuron.py"
+    assert JudgedRun(run=run).places == {}
     assert all(folder.is_relative_to(tmp_path) for folder in looked)
 
 
@@ -129,13 +129,15 @@ def test_a_folder_of_very_many_files_is_not_looked_through(
     tmp_path: Path,
 ) -> None:
     """A run may name the working folder itself, below which a whole disk may lie."""
-    write("mine/own.py", case_text)
+    write("mine/deep/deeper/own.py", case_text)
     write("mine/more.txt", "")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("suite.report.judged.MOST_FILES", 1)
-    assert declared_in("mine").places["own"][0] == "cases/mine/own.py"
-    monkeypatch.setattr("suite.report.judged.MOST_FILES", 2)
-    assert declared_in("mine").places["own"][0] == "mine/own.py"
+    monkeypatch.setattr("suite.report.judged.MOST_FILES", 3)
+    assert "own" not in declared_in("mine").places
+    for root in ("mine/deep", "mine/deep/deeper", "mine/deep/deeper/own.py"):  # where its name leads to it all the same
+        assert declared_in(root).places["own"][0] == "mine/deep/deeper/own.py"
+    monkeypatch.setattr("suite.report.judged.MOST_FILES", 4)
+    assert declared_in("mine").places["own"][0] == "mine/deep/deeper/own.py"
 
 
 def test_documented_cases_lie_in_the_checkout(declared_in: Callable[..., JudgedRun]) -> None:
@@ -145,11 +147,27 @@ def test_documented_cases_lie_in_the_checkout(declared_in: Callable[..., JudgedR
     assert all((documented().parent / file).is_file() for file, _ in places.values())
 
 
-def test_what_cannot_be_found_has_a_place_all_the_same(run_of: RunOf, trial_of: Callable[..., Trial]) -> None:
-    """A run that was moved to another machine still names its cases' files, whatever they are called."""
-    run = run_of([trial_of()], roots=("no/such/folder",))
-    (case,) = run.manifest.cases
-    for source in ("guide/neuron.py", "x" * 5000, "../../etc/\0", "/etc/passwd", ""):
-        manifest = replace(run.manifest, cases=(replace(case, source=source),))
-        judged = JudgedRun(run=replace(run, manifest=manifest), verdicts=())
-        assert judged.places["neuron"][0] == f"cases/{source}"
+def test_what_cannot_be_found_has_no_place(run_of: RunOf, trial_of: Callable[..., Trial]) -> None:
+    """A run that was moved names no file that is not there, whatever it calls it; that of a checkout it does name."""
+    for root, known in (("no/such/folder", False), (DOCUMENTED, True)):
+        run = run_of([trial_of()], roots=(root,))
+        (case,) = run.manifest.cases
+        for source in ("guide/neuron.py", "x" * 5000, "../../etc/\0", "/etc/passwd", ""):
+            manifest = replace(run.manifest, cases=(replace(case, source=source),))
+            judged = JudgedRun(run=replace(run, manifest=manifest), verdicts=())
+            assert judged.places == ({"neuron": (f"cases/{source}", 1)} if known else {})
+
+
+def test_a_case_is_annotated_only_where_its_file_is(
+    declared_in: Callable[..., JudgedRun],
+    write: Callable[[str, str], Path],
+    case_text: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Compared in another folder than the one where it was run, a case beside it is in no file of that name."""
+    home = write("home/cases/own.py", case_text).parents[1]
+    monkeypatch.chdir(home)
+    run = declared_in("cases").run
+    assert JudgedRun(run=run).places["own"][0] == "cases/own.py"
+    monkeypatch.chdir(home.parent)
+    assert JudgedRun(run=run).places == {}
