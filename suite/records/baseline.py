@@ -122,7 +122,7 @@ def _replace(parts: dict[str, RunRecord], folder: Path, signed: Acceptance, *, d
     present = _present(folder, parts, drop=drop)
     if not drop:
         raise_all(fault for part in parts.values() for fault in _untrained(part))
-        raise_all(fault for kind in present for fault in _lost(present[kind], parts[kind]))
+        raise_all(dict.fromkeys(fault for kind in present for fault in _lost(present[kind], parts[kind])))
     accepted = replace(signed, when=datetime.now(UTC).isoformat(timespec="seconds"))
     return [_install(part, folder, kind, accepted, present.get(kind)) for kind, part in parts.items()]
 
@@ -181,18 +181,23 @@ def _untrained(run: RunRecord) -> Iterator[str]:
 
 
 def _lost(present: RunRecord, part: RunRecord) -> Iterator[str]:
-    """Name the cells of the present baseline that a run does not hold, or of which it holds fewer seeds."""
+    """Name the cells of the present baseline that a run does not hold, or of which it holds fewer seeds.
+
+    One that was trained in several modes is named once where the run holds none of them, else with its mode.
+    """
     kept = {key_of(cell): cell for cell in part.manifest.cells}
+    held = {key[:3] for key in kept}
     for cell in present.manifest.cells:
         name, ours = label(cell.case, cell.device, cell.dtype), kept.get(key_of(cell))
+        way = f" ({cell.mode})" if key_of(cell)[:3] in held else ""
         if ours is None:
             yield (
-                f"{name} of the present baseline is not in this run "
+                f"{name}{way} of the present baseline is not in this run "
                 "and would be lost; run all of it, or allow it with --drop"
             )
         elif lost := cell.seeds - _shared_seeds(cell, ours):
             yield (
-                f"{name}: {lost} of the present baseline's {cell.seeds} seeds are not in this run "
+                f"{name}{way}: {lost} of the present baseline's {cell.seeds} seeds are not in this run "
                 "and would be lost; run all of them, or allow it with --drop"
             )
 

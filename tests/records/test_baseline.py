@@ -159,9 +159,25 @@ def test_no_seed_of_the_baseline_is_lost_unless_that_is_allowed(
         "run all of them, or allow it with --drop"
     )
     fewer = run_over(CPU, HALF, seeds=now)
-    assert refused(fewer, tmp_path) == (f"neuron[cpu-float64]: {told}", f"neuron[cpu-float16]: {told}")
+    assert refused(fewer, tmp_path) == tuple(f"neuron[cpu-{dtype}] (eager): {told}" for dtype in ("float64", "float16"))
     accept(fewer, tmp_path, reason=REASON, who="Ada", drop=True)
     assert [cell.seeds for cell in find_baselines(tmp_path)["cpu"].manifest.cells] == [len(now)] * 2
+
+
+def test_what_would_be_lost_of_a_cell_is_told_once(
+    tmp_path: Path, trial_of: Callable[..., Trial], run_of: Callable[..., RunRecord]
+) -> None:
+    """A cell of several modes is named once if all of it would be lost, and else with the mode that would be."""
+    modes = ("eager", "ensemble")
+    both = [trial_of(seed, case=case, mode=mode) for case in ("neuron", "other") for mode in modes for seed in range(9)]
+    accept(run_of(both), tmp_path, reason=REASON, who="Ada")
+    told = "of the present baseline is not in this run and would be lost; run all of it, or allow it with --drop"
+    fewer = "6 of the present baseline's 9 seeds are not in this run and would be lost; run all of them, or allow it"
+    assert refused(run_of([trial_of(seed) for seed in range(3)]), tmp_path) == (
+        f"neuron[cpu-float64] (eager): {fewer} with --drop",
+        f"neuron[cpu-float64] (ensemble) {told}",
+        f"other[cpu-float64] {told}",
+    )
 
 
 def test_more_seeds_than_before_are_no_loss(tmp_path: Path, run_over: Callable[..., RunRecord]) -> None:
