@@ -6,24 +6,19 @@ until a file that declares cases is collected.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from suite.declaring import declares, may_declare
 from suite.errors import SuiteError
 
 if TYPE_CHECKING:
     from suite.discover import Collection
     from suite.judge import Verdict
     from suite.plan import Cell, Plan
-
-DECLARES_CASES = re.compile(
-    r"^from suite import (?:\([^)]*?|(?:[^\n(#\\]|\\\n)*?)\bCase\b|^(?![^\S\n]*#).*\bsuite\.Case\(", re.MULTILINE
-)
-"""A file that imports ``Case`` from the suite, or makes a ``suite.Case``, and is no test, holds cases."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,24 +30,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> CaseFile | None:
-    """Collect files that declare cases."""
-    if file_path.suffix != ".py" or file_path.name.startswith(("test_", "conftest", "_")):
+    """Collect files that declare cases; of those that are named on the command line, those that may, too."""
+    if file_path.suffix != ".py" or file_path.name.startswith(("test_", "conftest")):
         return None
-    try:
-        text = file_path.read_text(encoding="utf-8", errors="replace")
-    except OSError:  # whoever wants the file tells that; it may be no case, and of no matter to any test
+    certain = not file_path.name.startswith("_") and declares(file_path)
+    if not certain and not (parent.session.isinitpath(file_path) and may_declare(file_path)):
         return None
-    if not DECLARES_CASES.search(text):
-        return None
-    file: CaseFile = CaseFile.from_parent(parent, path=file_path)
+    file: CaseFile = CaseFile.from_parent(parent, path=file_path, certain=certain)
     return file
 
 
 class CaseFile(pytest.File):
     """A file of cases; its items are their cells."""
 
+    def __init__(self, *, certain: bool, **options: Any) -> None:
+        """Hold whether it is ``certain`` that the file declares cases."""
+        super().__init__(**options)
+        self.certain = certain
+
     def collect(self) -> Iterator[pytest.Item]:
         """Give an item for each cell: its expectations, or with --benchmark-only one training step."""
+        if not self.certain and not _holds_cases(self.path):
+            return
         try:
             collection, plan = self._planned()
         except SuiteError as error:
@@ -79,6 +78,16 @@ class CaseFile(pytest.File):
             modes=(ENSEMBLE,),
         )
         return collection, suited(plan)[0]
+
+
+def _holds_cases(file: Path) -> bool:
+    """Tell by its import whether a file declares cases; pytest imports it, too, and tells what is wrong with it."""
+    from suite.discover import load
+
+    try:
+        return bool(load(file))
+    except SuiteError:
+        return False
 
 
 class BrokenExpectationError(Exception):

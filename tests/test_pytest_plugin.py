@@ -13,12 +13,11 @@ from torch import nn
 from torch.optim import SGD
 
 from suite.case import Case, fixed
-from suite.discover import Collection, case_files, documented
+from suite.discover import Collection
 from suite.engine import Engine
 from suite.judge import judge_expectations
 from suite.machine import Settings
 from suite.plan import make_plan
-from suite.pytest_plugin import DECLARES_CASES
 from suite.workflow import Task, unrecorded
 
 pytest_plugins = "pytester"
@@ -266,11 +265,85 @@ def test_files_that_declare_no_case_are_left_alone(pytester: pytest.Pytester, na
     assert ("imported" in result.stdout.str()) == declares
 
 
-def test_every_documented_case_file_is_known_as_one() -> None:
-    """What `suite run` takes for a case file, pytest does too."""
-    files = case_files(documented())
-    assert files
-    assert [file for file in files if not DECLARES_CASES.search(file.read_text(encoding="utf-8"))] == []
+MAKE = "from suite import Case, fixed, parameter\n\n\ndef make(rate):\n    return Case({}, name=f'at {{rate}}')\n"
+SAME = {
+    "star.py": "from suite import *\nCASE = Case({})\n",
+    "other.py": "import suite as s\nCASES = [s.Case({})]\n",
+    "made.py": "from _make import make\nCASES = [make(0.1), make(0.2)]\n",
+}
+
+
+@pytest.fixture
+def broken(pytester: pytest.Pytester) -> list[str]:
+    """Write case files that say in all ways but one that they declare cases, each of which breaks; return their ids."""
+    body = (
+        "architecture=partial(nn.Linear, 1, 1), data={s}fixed(x=[1.0], target=[5.0]), loss=nn.MSELoss(), "
+        "optimizer=partial(SGD, lr=0.1), steps=3, expect=[{s}parameter('weight', low=1e6)]"
+    )
+    head = "from functools import partial\n\nfrom torch import nn\nfrom torch.optim import SGD\n\n"
+    for name, text in (*SAME.items(), ("_make.py", MAKE)):
+        whole = head + text.format(body.format(s="s." if name == "other.py" else ""))
+        path = pytester.path / f"cases/{name}"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(whole, encoding="utf-8")
+    (pytester.path / "test_own.py").write_text("def test_own():\n    pass\n", encoding="utf-8")
+    found = ("made.py::at 0.1", "made.py::at 0.2", "other.py::other", "star.py::star")
+    return [f"cases/{name}[cpu-float32]" for name in found]
+
+
+def test_cases_are_known_however_a_file_says_that_it_has_some(pytester: pytest.Pytester, broken: list[str]) -> None:
+    """Whatever `suite run --cases` judges, pytest does, too: by a star, by another name, or made by a helper."""
+    result = pytester.runpytest_inprocess(*FAST, ".")
+    result.assert_outcomes(failed=4, passed=1)
+    result.stdout.fnmatch_lines([f"FAILED {name.replace('[', '[[]')} - *" for name in broken])
+
+
+def test_a_named_file_is_taken_if_it_has_cases(pytester: pytest.Pytester, broken: list[str]) -> None:
+    """A file whose cases nothing tells of without importing it is taken where it is named, and only there."""
+    helper = (pytester.path / "cases/_make.py").read_text(encoding="utf-8")
+    (pytester.mkdir("lib") / "installed_helper.py").write_text(helper, encoding="utf-8")
+    text = "import sys\nsys.path.append('lib')\nfrom installed_helper import make\nCASES = [make(0.1)]\n"
+    (pytester.path / "far.py").write_text(text, encoding="utf-8")
+    (pytester.path / "_hidden.py").write_text(text, encoding="utf-8")
+    pytester.runpytest_inprocess(*FAST, "test_own.py", "far.py", "_hidden.py").assert_outcomes(failed=2, passed=1)
+    pytester.runpytest_inprocess(*FAST, "--ignore", "cases", "--ignore", "lib", ".").assert_outcomes(passed=1)
+
+
+STRANGERS = {
+    "table.py": "CASES = [(1, 2), (3, 4)]\nraise RuntimeError('imported')\n",
+    "called.py": "import enum\nfrom table import rows\nCASES = [enum.auto()]\nraise RuntimeError('imported')\n",
+    "typed.py": (
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from suite import Case\n"
+        "raise RuntimeError('imported')\n"
+    ),
+    "inner.py": "def late():\n    from suite import Case\nraise RuntimeError('imported')\n",
+    "sub.py": "from .suite import Case\nraise RuntimeError('imported')\n",
+    "broken.py": "CASES = [made(1)\n",
+}
+
+
+def test_a_strangers_tables_are_left_alone(pytester: pytest.Pytester) -> None:
+    """A file that has nothing to do with the suite is not imported because it calls something CASES."""
+    for name, text in STRANGERS.items():
+        (pytester.path / name).write_text(text, encoding="utf-8")
+    pytester.makepyfile(test_own="def test_own():\n    pass\n")
+    pytester.runpytest_inprocess(*FAST, ".").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("text", ["CASES = [pytest.param(1)]", "CASES = list(map(int, '1'))", "from suite import seed"])
+def test_a_named_file_of_tests_is_run_once(pytester: pytest.Pytester, text: str) -> None:
+    """Someone's own tests that lie in a file of another name run as without the suite, whatever they call CASES."""
+    once = "import sys\n\nimport pytest\n\nassert not hasattr(sys, 'was_here')\nsys.was_here = True\n"
+    tests = "\n\n\ndef test_own():\n    del sys.was_here\n"
+    (pytester.path / "checks.py").write_text(once + text + tests, encoding="utf-8")
+    pytester.runpytest_inprocess(*FAST, "checks.py").assert_outcomes(passed=1)
+
+
+def test_a_named_file_without_cases_is_no_fault(pytester: pytest.Pytester) -> None:
+    """A file that only might declare cases is not refused for declaring none."""
+    pytester.makepyfile(plain="from suite import seed\nothers = list('ab')\n")
+    result = pytester.runpytest_inprocess(*FAST, "plain.py")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
 @pytest.mark.parametrize("name", ["test_case.py", "conftest.py", "_case.py", "case.txt"])
