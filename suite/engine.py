@@ -108,6 +108,17 @@ def _one_by_one(chunks: Sequence[Chunk], settings: Settings, limits: Limits) -> 
     return map(partial(train_here, settings=settings), chunks)
 
 
+def first_steps(cells: Sequence[Cell], settings: Settings, limits: Limits = UNLIMITED) -> Iterator[Trial]:
+    """Train the first seed of each cell again, for the reference's few steps, in this process unless there are limits.
+
+    So it starts as in the run, in the same mode; nothing is timed, and nothing recorded.
+    """
+    short = [replace(cell, seeds=cell.seeds[:1], short=True, probed=(), pictured=()) for cell in cells]
+    chunks = [Chunk(cell=cell, seeds=tuple(cell.seeds), timed=False) for cell in short]
+    for trials in _one_by_one(chunks, settings, limits):
+        yield from trials
+
+
 def chop(plan: Plan, done: Done) -> Iterator[Chunk]:
     """Cut each cell's seeds, those done left out, into chunks that are trained and recorded together."""
     for cell, seeds in ((part, seeds) for whole in plan.cells for part, seeds in _parts(whole)):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 
@@ -25,6 +26,7 @@ from suite.machine import Settings, fingerprint, unavailable
 from suite.paths import real
 from suite.plan import EAGER, Cell, Plan
 from suite.records import in_memory, sole_recorder
+from suite.resuming import check_unchanged
 from suite.sketch import Sketch, sketch
 from suite.source import UNWRITTEN, read_source
 from suite.trial import DeclaredCase, Manifest, PlannedCell, RunRecord, Trial
@@ -60,13 +62,16 @@ def execute(task: Task, watch: Callable[[Sequence[Trial]], None], *, check: Call
     ``check`` is called before a chunk is recorded; what it raises ends the run without it.
 
     Raises:
-        SuiteError: if the folder cannot be written or resumed, or the engine is not there.
+        SuiteError: if the folder cannot be written or resumed, or the engine is not there, or what a run to be resumed
+            recorded of a case is not what the case computes now.
     """
     check_engine(task.engine, task.plan, task.settings, task.limits)
     machine = fingerprint(dict.fromkeys(cell.device for cell in task.plan.cells), task.settings)
     manifest = manifest_of(task)
-    with sole_recorder(task.folder, manifest, machine, resume=task.resume) as recorder:
-        plan, settings, done = task.plan, task.settings, done_in(recorder.done)
+    plan, settings = task.plan, task.settings
+    unchanged = partial(check_unchanged, plan, settings, task.limits)
+    with sole_recorder(task.folder, manifest, machine, resume=task.resume, check=unchanged) as recorder:
+        done = done_in(recorder.done)
         with closing(train_plan(plan, settings, engine=task.engine, done=done, limits=task.limits)) as chunks:
             for trials in chunks:
                 check()

@@ -102,6 +102,18 @@ def _repeated(found: Places, begun: Places, rows: pd.DataFrame) -> Places:
     return np.repeat(found, np.diff(begun, append=len(rows)))
 
 
+def of_other_data(register: Register) -> Iterator[str]:
+    """Name the first trial whose data are not those of the first one of its case, device and dtype that was trained."""
+    rows, groups = np.flatnonzero(register.trained), register.group_of_each[register.trained]
+    first = np.zeros(groups.max(initial=-1) + 1, dtype=np.intp)
+    first[groups[::-1]] = rows[::-1]
+    digests = register.trials["data_digest"].array
+    for row in rows[~np.asarray(digests[rows] == digests[first[groups]])][:1]:
+        case, device, dtype, _, seed = register.trials[list(KEY)].iloc[row]
+        told = f"seed {seed} of {label(case, device, dtype)} was trained on other data than its first seed"
+        yield f"row {row + 2}: {told}; train all of it anew, into another --out"
+
+
 def strays(rows: pd.DataFrame, places: Places) -> Iterator[str]:
     """Name the first row that is about no recorded trial."""
     for row in np.flatnonzero(places < 0)[:1]:

@@ -12,7 +12,7 @@ import pandas as pd
 from suite.errors import SuiteError, raise_all
 from suite.machine import Machine
 from suite.records.atomic import reading, replace_own
-from suite.records.belonging import ACROSS, Register, scattered, strays, without_strays
+from suite.records.belonging import ACROSS, Register, of_other_data, scattered, strays, without_strays
 from suite.records.faults import label, named, short
 from suite.records.lawful import unlawful_machine, unlawful_manifest
 from suite.records.lost import Recorded
@@ -71,6 +71,7 @@ def _read_trials(folder: Path, manifest: Manifest) -> pd.DataFrame:
     if manifest.complete:
         remedy = _completing(folder, manifest)
         raise_all(f"{folder / TRIALS.file}: {what}, {remedy}" for what in missing(trials, manifest))
+        raise_all(f"{folder / TRIALS.file}: {fault}" for fault in of_other_data(Register(trials)))
     return trials
 
 

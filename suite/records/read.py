@@ -17,6 +17,7 @@ import pandas as pd
 
 from suite.errors import SuiteError
 from suite.records.faults import named, short
+from suite.records.grow import whole_rows
 from suite.records.own import read_own
 from suite.records.quick import Places, read_plainly, unquoted
 from suite.records.schema import DIGEST, FLOAT, LONGEST_DIGEST, SCHEMA_VERSION, SEED, TEXT, WHOLE, Table, check
@@ -65,14 +66,15 @@ class _Text:
             return []
 
 
-def read_table(file: Path, table: Table) -> pd.DataFrame:
-    """Read one CSV file of a run folder, bit for bit.
+def read_table(file: Path, table: Table, *, torn: bool = False) -> pd.DataFrame:
+    """Read one CSV file of a run folder, bit for bit; of one that is ``torn``, all but the half row at its end.
 
     Raises:
         SuiteError: naming file, row and column, if it is missing, cut off, of another schema
             version, or holds something else than its columns promise.
     """
-    text = _Text(file, read_own(file))
+    data = read_own(file)
+    text = _Text(file, data[: whole_rows(data)] if torn else data)
     rows = read_plainly(text.data, table)
     return check(_read_with_care(text, table) if rows is None else rows, table, file)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import pandas as pd
 from suite.errors import SuiteError, raise_all
 from suite.machine import Machine, differences
 from suite.records.atomic import replace_own, writing
-from suite.records.belonging import Register
+from suite.records.belonging import Mask, Places, Register
 from suite.records.folder import missing, read_machine, read_manifest
 from suite.records.grow import append_text, cut_to_whole_rows, is_torn
 from suite.records.lawful import unlawful_machine, unlawful_manifest
@@ -29,6 +29,26 @@ from suite.trial import Manifest, Trial, key_of
 
 TrialKey = tuple[str, str, str, str, int]
 """Case, device, dtype, mode and seed."""
+
+
+Check = Callable[[pd.DataFrame], None]
+"""Refuses to go on with a run, given the trials that it holds."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Found:
+    """What an interrupted run holds."""
+
+    tables: dict[Table, pd.DataFrame]
+    places: dict[Table, Places]
+    """The trial of each row; -1, if that was never recorded."""
+    kept: Mask
+    """Tells of each trial whether it lost no rows."""
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """Return the trials that are kept."""
+        return self.tables[TRIALS][self.kept]
 
 
 class Recorder:
@@ -55,8 +75,10 @@ class Recorder:
         write_json(folder / MANIFEST_FILE, manifest)
 
     @classmethod
-    def resume(cls, folder: Path, manifest: Manifest, machine: Machine) -> Recorder:
+    def resume(cls, folder: Path, manifest: Manifest, machine: Machine, *, check: Check = lambda _: None) -> Recorder:
         """Go on with the run in ``folder``: drop what a kill left half done, and keep the rest.
+
+        ``check`` is shown the trials that are kept before anything is written; what it raises leaves all as it was.
 
         Raises:
             SuiteError: if it holds no run, or one that was planned otherwise or on another machine.
@@ -70,10 +92,12 @@ class Recorder:
         recorder = object.__new__(cls)
         recorder.folder, recorder.manifest = folder, begun
         torn = {table for table in TABLES if is_torn(folder / table.file)}
+        found = _find(folder, begun, torn)
+        check(found.trials)
         for table in torn:
             recorder._reopen()
             cut_to_whole_rows(folder / table.file)
-        recorder.done = recorder._keep_whole(torn, complete=begun.complete)
+        recorder.done = recorder._keep_whole(found)
         return recorder
 
     def _reopen(self) -> None:
@@ -82,23 +106,15 @@ class Recorder:
             self.manifest = replace(self.manifest, complete=False)
             write_json(self.folder / MANIFEST_FILE, self.manifest)
 
-    def _keep_whole(self, torn: Collection[Table], *, complete: bool) -> set[TrialKey]:
-        """Drop every trial that lost rows, and all rows of trials that are not recorded; return the trials kept.
-
-        A kill tears a table only where the same trials' curves, which are written before, are not recorded either.
-        """
-        tables = {table: read_table(self.folder / table.file, table) for table in TABLES}
-        recorded = Recorded(register=Register(tables[TRIALS]), manifest=self.manifest)
-        places = {table: recorded.register.places(rows) for table, rows in tables.items()}
-        killed = not complete and bool((places[CURVES] < 0).any())
-        kept = ~recorded.lost(places, () if killed else torn)
-        if any(missing(tables[TRIALS][kept], self.manifest)):
+    def _keep_whole(self, found: _Found) -> set[TrialKey]:
+        """Drop every trial that lost rows, and all rows of trials that are not recorded; return the trials kept."""
+        if any(missing(found.trials, self.manifest)):
             self._reopen()
         for table in reversed(TABLES):  # trials first: whatever is left of the others is dropped by the next to resume
-            whole = np.append(kept, False)[places[table]]
+            whole = np.append(found.kept, False)[found.places[table]]
             if not whole.all():
-                replace_own(self.folder / table.file, as_csv(tables[table][whole]))
-        return set(map(tuple, tables[TRIALS].loc[kept, list(KEY)].itertuples(index=False, name=None)))
+                replace_own(self.folder / table.file, as_csv(found.tables[table][whole]))
+        return set(map(tuple, found.trials[list(KEY)].itertuples(index=False, name=None)))
 
     def append(self, trials: Sequence[Trial]) -> None:
         """Record finished trials; their rows in ``trials.csv`` are written last.
@@ -122,9 +138,23 @@ class Recorder:
         write_json(self.folder / MANIFEST_FILE, self.manifest)
 
 
+def _find(folder: Path, manifest: Manifest, torn: Collection[Table]) -> _Found:
+    """Read what an interrupted run holds, half rows left out; nothing is written.
+
+    A kill tears a table only where the same trials' curves, which are written before, are not recorded either.
+    """
+    tables = {table: read_table(folder / table.file, table, torn=table in torn) for table in TABLES}
+    recorded = Recorded(register=Register(tables[TRIALS]), manifest=manifest)
+    places = {table: recorded.register.places(rows) for table, rows in tables.items()}
+    killed = not manifest.complete and bool((places[CURVES] < 0).any())
+    return _Found(tables=tables, places=places, kept=~recorded.lost(places, () if killed else torn))
+
+
 @contextmanager
-def sole_recorder(folder: Path, manifest: Manifest, machine: Machine, *, resume: bool) -> Iterator[Recorder]:
-    """Begin a run, or go on with one, and keep all others from writing to its folder until it ends.
+def sole_recorder(
+    folder: Path, manifest: Manifest, machine: Machine, *, resume: bool, check: Check = lambda _: None
+) -> Iterator[Recorder]:
+    """Begin a run, or go on with one that passes ``check``, and keep all others from writing to its folder meanwhile.
 
     Raises:
         SuiteError: as :class:`Recorder` does, or because someone writes to the folder already.
@@ -135,7 +165,7 @@ def sole_recorder(folder: Path, manifest: Manifest, machine: Machine, *, resume:
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
     with only_writer(folder, patience=0.0):
-        yield Recorder.resume(folder, manifest, machine) if resume else Recorder(folder, manifest, machine)
+        yield Recorder.resume(folder, manifest, machine, check=check) if resume else Recorder(folder, manifest, machine)
 
 
 def _check_readable(folder: Path, manifest: Manifest, machine: Machine) -> None:

@@ -24,7 +24,7 @@ from suite.records.grow import append_text
 from suite.records.manifest import MANIFEST_FILE, write_json
 from suite.records.rows import as_csv, frames
 from suite.records.schema import KEY
-from suite.trial import Manifest, Status, Trial
+from suite.trial import Manifest, RunRecord, Status, Trial
 from tests.records.recorded import SEEDS, TORN, left_to_do, same_tables
 
 LAST = 2**64 - 1
@@ -55,6 +55,28 @@ def test_more_cells_and_seeds_than_can_be_multiplied_are_told_apart() -> None:
     strangers = [(*several[k][:4], LAST - k - 1) for k in range(5_000)]
     found = Register(keyed(several)).places(keyed([*(several[k] for k in places), *strangers]))
     assert found.tolist() == [*places.tolist(), *[-1] * len(strangers)]
+
+
+@pytest.mark.parametrize("mode", ["eager", "ensemble"])
+def test_trials_of_other_data_are_no_run(
+    tmp_path: Path, trial_of: Callable[..., Trial], run_over: Callable[..., RunRecord], mode: str
+) -> None:
+    """A complete run whose case had other data meanwhile is refused by row; one that goes on is not."""
+    failed = trial_of(0, status=Status.ERROR, data_digest="-", curve=(), observations=(), distances=())
+    others = [trial_of(0, dtype="float32", data_digest="rounded"), trial_of(2, mode=mode, data_digest="other")]
+    trials = [failed, trial_of(1), *others]
+    manifest = replace(run_over(("neuron", "cpu", "float64")).manifest, run="a-run", complete=False)
+    cells = {(t.dtype, t.mode): replace(manifest.cells[0], dtype=t.dtype, mode=t.mode) for t in trials}
+    counted = {key: [t.seed for t in trials if (t.dtype, t.mode) == key] for key in cells}
+    planned = tuple(replace(c, first_seed=counted[k][0], seeds=len(counted[k])) for k, c in cells.items())
+    machine = run_over(("neuron", "cpu", "float64")).machine
+    recorder = Recorder(tmp_path / "run", replace(manifest, cells=planned), machine)
+    recorder.append(trials)
+    assert len(read_run(tmp_path / "run").trials) == 4
+    recorder.finish()
+    row = 4 if mode == "eager" else 5
+    with pytest.raises(SuiteError, match=rf": row {row}: seed 2 of neuron\[cpu-float64\] was trained on other data "):
+        read_run(tmp_path / "run")
 
 
 def cut_trials(folder: Path, trials: Sequence[Trial], manifest: Manifest) -> None:
