@@ -8,13 +8,14 @@ from dataclasses import replace
 from suite.judge.arbiter import ARBITER, Arbiter
 from suite.judge.clauses import with_eased
 from suite.judge.expectation import judge_cell
+from suite.judge.gone import disappeared
 from suite.judge.loss import Terms, judge_loss
 from suite.judge.pairs import CellTables, Pairs, by_cell
 from suite.judge.time import Times
 from suite.judge.verdict import ALL, Aspect, Judgement, Outcome, Verdict, verdict_of
 from suite.machine import differences
 from suite.plan import EAGER
-from suite.trial import CellKey, Manifest, PlannedCell, RunRecord, device_type, key_of
+from suite.trial import CellKey, PlannedCell, RunRecord, device_type, key_of
 
 FALSE_ALARMS = 0.01
 """Probability that a run in which nothing changed fails anywhere: shared by all its tests."""
@@ -39,7 +40,7 @@ def judge(run: RunRecord, baselines: Mapping[str, RunRecord]) -> list[Verdict]:
         *_expectations(run, ours, alpha=_level(run, Aspect.EXPECTATION), baselines=baselines),
         *_losses(run, baselines, ours, theirs, beside),
         *_times(run, baselines, beside),
-        *_disappeared(run, baselines),
+        *(v for kind, baseline in baselines.items() for v in disappeared(run.manifest, baseline.manifest, kind)),
         *_not_had(run, baselines),
         *_not_run(run, baselines),
         *_skipped(run),
@@ -165,28 +166,17 @@ def _terms(
     )
 
 
-def _accepted(baselines: Mapping[str, RunRecord]) -> Iterator[tuple[Manifest, PlannedCell]]:
-    """Give each cell of the baselines, of each those on its type of device, with what its run set out to do."""
+def _accepted(baselines: Mapping[str, RunRecord]) -> Iterator[PlannedCell]:
+    """Give each cell of the baselines, of each those on its type of device."""
     for kind, baseline in baselines.items():
-        for cell in baseline.manifest.cells:
-            if device_type(cell.device) == kind:
-                yield baseline.manifest, cell
-
-
-def _disappeared(run: RunRecord, baselines: Mapping[str, RunRecord]) -> Iterator[Verdict]:
-    """Name the baseline's cells whose case the run's folders of cases no longer hold."""
-    present = set(run.manifest.known_cases)
-    for manifest, cell in _accepted(baselines):
-        if manifest.roots == run.manifest.roots and cell.case not in present:
-            gone = Judgement(outcome=Outcome.MISSING, sentence="the baseline has it, but the case disappeared")
-            yield verdict_of(cell, Aspect.LOSS, gone)
+        yield from (cell for cell in baseline.manifest.cells if device_type(cell.device) == kind)
 
 
 def _not_had(run: RunRecord, baselines: Mapping[str, RunRecord]) -> Iterator[Verdict]:
     """Name the baseline's cells that were asked for here, and could not be trained in their mode."""
     planned = {key_of(cell) for cell in run.manifest.cells}
     places = {key[:-1] for key in planned}
-    for _, cell in _accepted(baselines):
+    for cell in _accepted(baselines):
         key = key_of(cell)
         if cell.mode in run.manifest.modes and key[:-1] in places and key not in planned:
             gone = f"the baseline has it; it was asked for, and could not be trained in mode {cell.mode} here"
