@@ -51,10 +51,10 @@ class _Description:
         """What each file imports from installed packages: the name there, by the name here."""
 
     def of(self, value: Any) -> str:
+        if isinstance(value, PurePath) or type(value) is str:
+            return self._path(value)
         if isinstance(value, PLAIN):
             return repr(value)
-        if isinstance(value, PurePath):
-            return value.name  # where a file lies does not count
         if isinstance(value, Mapping):
             items = sorted(value.items(), key=lambda item: repr(item[0]))
             return "{" + ", ".join(f"{key!r}: {self.of(item)}" for key, item in items) + "}"
@@ -63,6 +63,15 @@ class _Description:
         if isinstance(value, set | frozenset):
             return "{" + ", ".join(sorted(map(self.of, value))) + "}"
         return self._code(value) if isinstance(value, Code) else self._once(value, self._object)
+
+    def _path(self, value: PurePath | str) -> str:
+        """Describe a path as it goes on from the case's folder; of one elsewhere its name, or its text as it is."""
+        path, folder = PurePath(value), PurePath(self.file).parent
+        if path.is_absolute() and path.is_relative_to(folder):
+            return repr(path.relative_to(folder).as_posix())
+        if path.is_absolute() and path.name and folder.is_relative_to(path):
+            return repr("/".join([".."] * len(folder.relative_to(path).parts)))
+        return path.name if isinstance(value, PurePath) else repr(value)  # where a file lies does not count
 
     def _once(self, value: Any, describe: Callable[[Any], str]) -> str:
         before = next((place for place, met in enumerate(self.met) if met is value), None)

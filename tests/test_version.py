@@ -325,6 +325,36 @@ def test_code_beside_the_case_counts(write: Write, old: str, new: str) -> None:
     assert versions[0] == versions[2] != versions[1]
 
 
+PLACES = {
+    "os.path.dirname(os.path.abspath(__file__))": "os.path.dirname(os.path.dirname(__file__))",
+    "Path(__file__).parent": "Path(__file__).parent.parent",
+    "Path(__file__).parents[1]": "Path(__file__).parent / 'more'",
+    "os.path.join(os.path.dirname(__file__), 'held', 'x.csv')": "os.path.join(os.path.dirname(__file__), 'x.csv')",
+    "os.path.join(os.path.dirname(__file__), '..', 'x.csv')": "os.path.join(os.path.dirname(__file__), 'x.csv')",
+    "Path('/elsewhere/x.csv')": "Path('/elsewhere/y.csv')",
+    "'/'": "'//'",
+    "'/no such place'": "'/no such place/'",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_where_a_checkout_lies_does_not_count(write: Write, case_text: str, place: str) -> None:
+    """A case that knows the folder of its file has one version wherever that is; another file in it makes another."""
+
+    def version(folder: str, held: str) -> str:
+        text = f"import os\nfrom pathlib import Path\n\nHERE = {held}\n\n\nclass Net(nn.Linear):\n"
+        text = f"{text}    def where(self):\n        return HERE\n\n\nCASE = Case("
+        text = case_text.replace("CASE = Case(", text).replace(
+            "partial(nn.Linear, 1, 1, bias=False)", "partial(Net, 1, 1)"
+        )
+        (case,) = load(write(f"{folder}/case.py", text))
+        return case_version(case)
+
+    found = {version(folder, place) for folder in ("one", "two", "some/where/else")}
+    assert len(found) == 1
+    assert version("one", PLACES[place]) not in found
+
+
 def test_a_value_that_does_not_show_itself_counts_by_what_it_says(version: Version) -> None:
     """An object without attributes is described by its own words, without its address."""
     common = {"before": "k = np.random.Generator(np.random.§(0))", "forward": "k.random() * x"}
