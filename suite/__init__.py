@@ -2,6 +2,7 @@
 
 from suite.case import Case, by_name, fixed
 from suite.expect import (
+    Expectation,
     answers,
     curve_follows,
     expect,
@@ -22,11 +23,13 @@ from suite.expect import (
     untrained,
     warns,
 )
-from suite.observe import Specimen, Trajectories
+from suite.observe import Observation, Specimen, Trajectories
 from suite.picture import graph, path
 
 __all__ = [
     "Case",
+    "Expectation",
+    "Observation",
     "Specimen",
     "Trajectories",
     "answers",

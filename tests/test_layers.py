@@ -94,3 +94,11 @@ def test_the_package_offers_what_case_files_import() -> None:
     """Every name that the package offers is there, and importing it imports no torch."""
     assert all(hasattr(suite, name) for name in suite.__all__)
     assert "torch" not in imported_by("import suite")
+
+
+def test_a_case_file_needs_nothing_of_the_package_but_what_it_offers() -> None:
+    """Every name of the suite that a documented case imports comes from `suite` itself."""
+    files = sorted((Path(suite.__file__).parents[1] / "cases").rglob("*.py"))
+    deep = [(file.name, line) for file in files for line in file.read_text("utf-8").splitlines() if "suite." in line]
+    assert [(file, line) for file, line in deep if line.startswith(("from suite.", "import suite."))] == []
+    assert files

@@ -24,8 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from suite import Case, Trajectories, expect, final_loss, graph
-from suite.observe import Observation
+from suite import Case, Observation, Trajectories, expect, final_loss, graph
 
 Array = NDArray[np.float64]
 

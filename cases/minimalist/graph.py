@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from suite import Case, Trajectories, answers, largest, measured
+from suite import Case, Expectation, Trajectories, answers, largest, measured
 from suite import graph as drawn
-from suite.expect import Expectation
 
 Array = NDArray[np.float64]
 

@@ -24,8 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from suite import Case, Trajectories, final_loss, graph, measured
-from suite.expect import Expectation
+from suite import Case, Expectation, Trajectories, final_loss, graph, measured
 
 LEVELS = np.array([1.685, 4.746, 4.957, 5.537])
 
