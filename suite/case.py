@@ -69,11 +69,11 @@ class Case:
     """One architecture, how it is trained, and what its documents claim about it.
 
     Raises:
-        SuiteError: when it is made, naming every field that cannot be trained with.
+        SuiteError: when it is made, naming every field that cannot be trained, judged or shown with.
     """
 
     architecture: Callable[[], nn.Module]
-    """Builds the untrained network; draws from torch's global CPU generator."""
+    """Builds the untrained network; may draw from torch's, NumPy's or Python's generator, which the seed sets."""
     data: Callable[[], tuple[Tensor, Tensor]]
     """Gives inputs and targets, on the CPU, the same at every call."""
     loss: Callable[[Tensor, Tensor], Tensor]
@@ -89,7 +89,7 @@ class Case:
     show: Sequence[Shown] = ()
     """What a page draws of a few of them."""
     name: str = ""
-    """Unique in its folder of cases; the file's name unless given."""
+    """Unique over all folders of cases that are given together; the file's name unless given."""
     file: str = ""
     """The file that declares it, as found by discovery."""
 
@@ -108,18 +108,43 @@ class Case:
             yield f"steps is {self.steps!r}; it must be a whole number of updates, at least 1"
         if not isinstance(self.name, str):
             yield f"name is {self.name!r}; it must be a text"
-        if isinstance(self.claims, str) or not all(isinstance(claim, str) for claim in self.claims):
+        if not self._claims_are_texts():
             yield f'claims is {self.claims!r}; it must be a tuple of texts, as ("G2",)'
         yield from self._expectation_faults()
+        yield from self._picture_faults()
+
+    def _claims_are_texts(self) -> bool:
+        return _is_list(self.claims) and all(isinstance(claim, str) for claim in self.claims)
 
     def _expectation_faults(self) -> Iterable[str]:
+        if not _is_list(self.expect):
+            yield f"expect is {self.expect!r}; it must be a list, as [rate(...), parameter(...)]"
+            return
         for number, expectation in enumerate(self.expect, start=1):
             if not isinstance(expectation, Expected):
                 yield f"expect: item {number} is {expectation!r}; use rate(...), parameter(...) and the like"
-                continue
-            for claim in sorted(set(expectation.claims) - set(self.claims)):
-                yield f"expect: item {number} shows {claim}, which claims does not list"
+            elif self._claims_are_texts():
+                for claim in sorted(set(expectation.claims) - set(self.claims)):
+                    yield f"expect: item {number} shows {claim}, which claims does not list"
+
+    def _picture_faults(self) -> Iterable[str]:
+        if not _is_list(self.show):
+            yield f"show is {self.show!r}; it must be a list, as [path(...), graph(...)]"
+            return
+        for number, picture in enumerate(self.show, start=1):
+            if not _is_picture(picture):
+                yield f"show: item {number} is {picture!r}; use path(...) or graph(...)"
 
     def located(self, *, name: str, file: str) -> Case:
         """Return the same declaration with the name and file that discovery found."""
         return replace(self, name=name, file=file)
+
+
+def _is_list(given: object) -> bool:
+    """Tell whether a field holds items in an order, as often as they are asked for; a text is no list of letters."""
+    return isinstance(given, Sequence) and not isinstance(given, str | bytes)
+
+
+def _is_picture(given: object) -> bool:
+    """Tell whether it names parameters as a picture does; an expectation, a function or a network does not."""
+    return isinstance(getattr(given, "parameters", None), tuple)

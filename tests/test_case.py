@@ -16,6 +16,7 @@ from torch.optim import SGD
 from suite.case import ByName, Case, by_name, fixed
 from suite.errors import SuiteError
 from suite.expect import final_loss
+from suite.picture import path
 
 
 def declared(**given_fields: Any) -> Case:
@@ -69,6 +70,35 @@ def test_a_name_and_claims_are_text(name: object) -> None:
         f"{name or 'Case'}: name is {name!r}; it must be a text",
         f'{name or "Case"}: claims is {(name,)!r}; it must be a tuple of texts, as ("G2",)',
     )
+
+
+@pytest.mark.parametrize("given", [None, 5, {"G2"}, (text for text in ["G2"])])
+def test_claims_that_are_no_tuple_are_a_fault(given: object) -> None:
+    """What cannot be gone through twice, in its order, names no claims, and is told like all else that is wrong."""
+    claim = final_loss(high=1.0).shows("G1")
+    assert faults(claims=given, expect=[claim]) == (
+        f'Case: claims is {given!r}; it must be a tuple of texts, as ("G2",)',
+    )
+
+
+@pytest.mark.parametrize("given", [None, 5, "w", (item for item in [final_loss(high=1.0)])])
+def test_what_is_expected_is_a_list(given: object) -> None:
+    """Anything else is a fault, one that could be gone through once among it: nothing of it would ever be judged."""
+    wanted = "it must be a list, as [rate(...), parameter(...)]"
+    assert faults(expect=given) == (f"Case: expect is {given!r}; {wanted}",)
+
+
+@pytest.mark.parametrize("given", [None, 5, "w", (item for item in [path("weight")])])
+def test_what_is_shown_is_a_list(given: object) -> None:
+    """Anything else is a fault."""
+    assert faults(show=given) == (f"Case: show is {given!r}; it must be a list, as [path(...), graph(...)]",)
+
+
+@pytest.mark.parametrize("item", ["x", 5, None, path, nn.Linear(1, 1), final_loss(high=1.0)])
+def test_what_is_shown_is_a_picture(item: object) -> None:
+    """Each item that is none is a fault, by its number."""
+    told = f"Case: show: item 2 is {item!r}; use path(...) or graph(...)"
+    assert faults(show=[path("weight"), item]) == (told,)
 
 
 def test_a_fault_names_the_case_that_has_a_name() -> None:
