@@ -5,6 +5,7 @@ It travels with the run, so that a run can be judged again by someone who has ne
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -47,8 +48,19 @@ class Clause:
 
     @property
     def seeds_meant(self) -> str:
-        """Name the seeds that the clause is about: " among dead", " among not dead" or nothing."""
+        """Name the seeds that the clause is about: " among dead", " among not dead", " of seed 2" or nothing."""
+        if self._one_seed:
+            return f" of {self.group}"
         return f" among {'' if self.inside else 'not '}{self.group}" if self.group else ""
+
+    @property
+    def nobody(self) -> str:
+        """Say that none of those seeds is there: "no seed among dead to look at", "seed 2 is not here"."""
+        return f"{self.group} is not here" if self._one_seed else f"no seed{self.seeds_meant} to look at"
+
+    @property
+    def _one_seed(self) -> bool:
+        return self.inside and re.fullmatch(r"seed \d+", self.group) is not None
 
 
 def interval(near: PerDtype, atol: PerDtype, low: PerDtype, high: PerDtype) -> dict[str, Interval]:

@@ -95,9 +95,7 @@ class Cluster:
         try:
             from distributed import Client
         except ImportError as error:
-            raise SuiteError(
-                f"{self}: Dask is not here ({told(error)}); pip install 'suite[dask]' brings it"
-            ) from error
+            raise SuiteError(f"{self}: Dask is not here ({told(error)}); install the suite's extra `dask`") from error
         try:
             client = Client(f"tcp://{self.address}", timeout=REACH_SECONDS, set_as_default=False)
         except (OSError, TimeoutError) as error:

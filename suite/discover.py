@@ -103,7 +103,8 @@ def discover(roots: Sequence[Path], *, rehearsed: bool = True) -> Collection:
     faults.extend(f for case in cases for f in _unknown_claims(case, {c.id for c in claims}))
     raise_all([*faults, *(f for case in cases if rehearsed for f in rehearse(case))])
     if not cases:
-        raise SuiteError(f"{', '.join(map(str, roots))}: no case files; see CONTRIBUTING.md for one of ten lines")
+        told = "no case files; one is Python that declares CASE = Case(...), as you see with: suite show relu"
+        raise SuiteError(f"{', '.join(map(str, roots))}: {told}")
     return Collection(roots=tuple(map(str, roots)), cases=tuple(cases), claims=tuple(claims))
 
 

@@ -74,7 +74,7 @@ OPTIONS = {
     ("nuron",): ('case "nuron" is not known', 'did you mean "neuron"?'),
     ("guide/*",): ('case "guide/*" is not known', "suite list"),
     ("--cases", "nowhere"): ("nowhere: no such folder of cases",),
-    ("--cases", "results"): ("results: no case files", "CONTRIBUTING.md"),
+    ("--cases", "results"): ("results: no case files", "CASE = Case(...)"),
     ("--device", "nowhere"): ('--device "nowhere" is not here',),
     ("--device", "cuda:99"): ('--device "cuda:99" is not here',),
     ("--device", ""): ('--device "" is not here',),

@@ -99,10 +99,11 @@ def test_several_cases_of_a_file_are_found_once_each(write: Write, case_text: st
 
 
 def test_a_folder_that_is_missing_or_empty_is_said(write: Write) -> None:
-    """Every missing folder is named; one without case files says where to read on."""
+    """Every missing folder is named; one without case files says what one is."""
     assert faults(Path("no"), Path("none")) == ("no: no such folder of cases", "none: no such folder of cases")
     empty = write("empty/notes.txt", "").parent
-    assert faults(empty) == (f"{empty}: no case files; see CONTRIBUTING.md for one of ten lines",)
+    told = "no case files; one is Python that declares CASE = Case(...), as you see with: suite show relu"
+    assert faults(empty) == (f"{empty}: {told}",)
 
 
 @pytest.mark.parametrize(

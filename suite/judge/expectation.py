@@ -99,7 +99,7 @@ def judge_clause(clause: Clause, dtype: str, table: pd.DataFrame, *, alpha: floa
     members = _members(clause, table)
     columns = [name for name in table.columns if belongs(name, clause.observation)]
     if bounds is None or not len(members) or not columns:
-        return Outcome.INCONCLUSIVE, f"{clause.observation}: no seed{clause.seeds_meant} to look at"
+        return Outcome.INCONCLUSIVE, f"{clause.observation}: {clause.nobody}"
     if len(bounds[0]) not in {1, len(columns)}:
         return Outcome.BROKEN, f"{clause.observation} has {len(columns)} elements; {len(bounds[0])} bounds are given"
     values = members[columns].to_numpy(dtype=np.float64)

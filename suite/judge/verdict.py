@@ -31,7 +31,7 @@ class Outcome(Enum):
     )
     CHANGED = ("changed", "Not the baseline's bits, but within tolerance; --strict makes this fail.", 0)
     SKIPPED = ("skipped", "Not trained, because the device is not here.", 0)
-    INCOMPARABLE = ("incomparable", "Baseline and run are not of the same thing; accept a new baseline.", 3)
+    INCOMPARABLE = ("incomparable", "Baseline and run are not of the same case, or times not of the same machine.", 3)
     INCONCLUSIVE = ("inconclusive", "Too little was trained to tell; give more seeds.", 3)
     MISSING = ("missing", "One of the two sides is not there; run it, or accept a baseline.", 3)
     REGRESSED = ("regressed", "Worse than the baseline by more than is allowed.", 1)

@@ -27,8 +27,8 @@ CLOSING = {
     1: "something regressed, or an expectation is broken",
     3: "nothing regressed, but something could not be judged",
 }
-IN_PART = "all that was run is judged, nothing regressed"
-"""What it comes to where all is well, and the baseline holds cells that were not run."""
+UNJUDGED = {Outcome.INCOMPARABLE: "could not be compared", Outcome.SKIPPED: "skipped"}
+"""What fails nothing, and was not judged either: times of another machine, a device that is not here."""
 NOTHING = "nothing was judged"
 """What no verdicts come to."""
 
@@ -98,9 +98,9 @@ def counted(verdicts: Sequence[Verdict]) -> str:
 
 
 def closing(verdicts: Sequence[Verdict], *, strict: bool) -> str:
-    """Return what the exit code means, if anything was judged."""
+    """Return what the exit code means, if anything was judged, and how much was not, where that fails nothing."""
     if not verdicts:
         return NOTHING
-    code = exit_code(verdicts, strict=strict)
-    in_part = code == 0 and any(verdict.tells_what_was_not_run for verdict in verdicts)
-    return IN_PART if in_part else CLOSING[code]
+    code, counts = exit_code(verdicts, strict=strict), Counter(verdict.outcome for verdict in verdicts)
+    unjudged = [f"{counts[outcome]} {told}" for outcome, told in UNJUDGED.items() if counts[outcome]]
+    return f"nothing regressed; {', '.join(unjudged)}" if code == 0 and unjudged else CLOSING[code]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from typing import Any, TypeVar
@@ -47,19 +47,24 @@ def sit(
         SuiteError: naming an environment that cannot be started, or whose worker ended or could not do it.
     """
     with seated(environments) as sides:
-        say(f"training {len(task.plan.cells)} cells on both sides")
+        say(f"training {_counted(task.plan.cells)} on both sides")
         task = replace(task, plan=_suited(task, sides))
         records = _trained(task, sides)
         cells = _timed(task.plan, records)
-        say(f"timing {len(cells)} cells in turns, {rounds} rounds")
+        say(f"timing {_counted(cells)} in turns, {rounds} rounds")
         sample = Sample(first=_take_turns(cells, task, sides, rounds))
     again = look_again(sample.first)
     if again:
-        say(f"timing {len(again)} cells once more, by fresh workers, {2 * rounds} rounds")
+        say(f"timing {_counted(again)} once more, by fresh workers, {2 * rounds} rounds")
         with seated(environments) as sides:
             cells = [cell for cell in cells if _key(cell) in again]
             sample = replace(sample, second=_take_turns(cells, task, sides, 2 * rounds))
     return Sitting(records=records, sample=sample)
+
+
+def _counted(cells: Collection[object]) -> str:
+    """Return "1 cell", or "2 cells"."""
+    return f"{len(cells)} cell{'s' * (len(cells) != 1)}"
 
 
 def _ask_both(sides: Sides, task: Task, **request: Any) -> Answers:

@@ -122,6 +122,13 @@ def test_a_group_without_a_seed_cannot_be_judged(inside: bool, dead: float) -> N
     assert judged(clause(0.0, 2.0, group="dead", inside=inside), table) == (Outcome.INCONCLUSIVE, told)
 
 
+@pytest.mark.parametrize(("there", "told"), [(1.0, "w of seed 2 is 1, 0 to 2 allowed"), (0.0, "w: seed 2 is not here")])
+def test_one_seed_is_no_group(there: float, told: str) -> None:
+    """What is expected of a single seed is told of that seed, and so is that it was not trained."""
+    table = observed(w=[1.0, 1.0], **{"seed 2": [0.0, there]})
+    assert judged(clause(0.0, 2.0, group="seed 2"), table)[1] == told
+
+
 @pytest.mark.parametrize(
     "table", [observed(), observed(v=[1.0]), observed(w=[1.0]).iloc[:0]], ids=["none", "other", "empty"]
 )

@@ -67,8 +67,33 @@ def test_closing_and_failing_follow_the_exit_code(verdict_of: VerdictOf, outcome
     """The closing sentence is the exit code's, and what makes that 1 fails."""
     verdicts = [verdict_of(Outcome.PASS), verdict_of(outcome)]
     code = exit_code(verdicts, strict=strict)
-    assert closing(verdicts, strict=strict) == CLOSING[code]
+    assert closing(verdicts, strict=strict).startswith("nothing regressed; 1 " if unjudged(verdicts) else CLOSING[code])
     assert fails(verdicts[1], strict=strict) == (code == 1)
+
+
+def unjudged(verdicts: Sequence[Verdict]) -> bool:
+    """Tell whether something was not judged that is no fault."""
+    outcomes = {verdict.outcome for verdict in verdicts}
+    return exit_code(verdicts) == 0 and not outcomes.isdisjoint({Outcome.INCOMPARABLE, Outcome.SKIPPED})
+
+
+@pytest.mark.parametrize(
+    ("incomparable", "skipped", "told"),
+    [
+        (0, 0, "everything judged, nothing regressed"),
+        (9, 0, "nothing regressed; 9 could not be compared"),
+        (0, 1, "nothing regressed; 1 skipped"),
+        (9, 2, "nothing regressed; 9 could not be compared, 2 skipped"),
+    ],
+)
+def test_not_everything_was_judged_where_times_were_not(
+    verdict_of: VerdictOf, incomparable: int, skipped: int, told: str
+) -> None:
+    """What could not be compared, and what was not trained, is counted, though neither fails anything."""
+    times = [verdict_of(Outcome.INCOMPARABLE, aspect=Aspect.TIME)] * incomparable
+    verdicts = [verdict_of(Outcome.PASS), *times, *[verdict_of(Outcome.SKIPPED)] * skipped]
+    assert exit_code(verdicts) == 0
+    assert closing(verdicts, strict=False) == told
 
 
 @pytest.mark.parametrize("strict", [False, True])

@@ -85,6 +85,7 @@ def test_a_python_is_as_itself(cases: Path, invoke: Invoke, python: str) -> None
     """The same Python twice: no bit differs, whatever the case prints; nothing is slower; the table is written."""
     done = invoke("versus", python, python, *SMALL, "--out", "out")
     assert done.exit_code == 0, done.stderr
+    assert "timing 1 cell in turns, 12 rounds" in done.stderr
     row = row_of(done)
     assert (row["losses"], row["stage"], row["largest_difference"], row["time"]) == ("pass", "", 0.0, "pass")
     assert row["time_low"] <= row["time_ratio"] <= row["time_high"]

@@ -85,7 +85,7 @@ dead = untrained("weight")
         (parameter("weight", near=5.0, atol=0.5), "weight 4.5 to 5.5"),
         (parameter("weight", low=1.0).among(~dead), "weight at least 1 among not dead"),
         (final_loss(near=25.0, atol=0.0).among(dead), "final loss exactly 25 among dead"),
-        (final_loss(high=2.0).among(seed(3)), "final loss at most 2 among seed 3"),
+        (final_loss(high=2.0).among(seed(3)), "final loss at most 2 of seed 3"),
         (final_loss(high=2.0).median(), "median of final loss at most 2"),
         (final_loss(high=2.0).quantile(0.9), "0.9-quantile of final loss at most 2"),
         (rate(dead, 0.5), "dead exactly 1, with probability 0.5"),
