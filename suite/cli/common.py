@@ -33,13 +33,15 @@ CASES = click.option(
     type=click.Path(path_type=Path),
     help="Folder of case files, or one file; may be given again. Default: the documented cases.",
 )
-BASELINE = click.option(
-    "--baseline",
-    type=click.Path(path_type=Path),
-    default=BASELINES,
-    show_default=True,
-    help="Folder of baselines, or a run folder to compare with.",
-)
+
+
+def baseline_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option that names the folder of baselines."""
+    kind = click.Path(path_type=Path)
+    return click.option("--baseline", type=kind, default=BASELINES, show_default=True, help=text)
+
+
+BASELINE = baseline_option("Folder of baselines, or a run folder to compare with.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 STRICT = click.option(
     "--strict",
@@ -138,6 +140,10 @@ def _drop_unwritten() -> None:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+ORDER = ("run", "compare", "accept", "list", "show", "report", "table", "history", "versus", "audit")
+"""The verbs in the order of use."""
+
+
 class WrongWordsError(click.ClickException):
     """Words on the command line that no verb understands."""
 
@@ -152,8 +158,8 @@ class Verbs(click.Group):
     """The commands, in the order of use; what they cannot read of the command line is told in one line, too."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click calls it
-        """Name the verbs as they were added."""
-        return list(self.commands)
+        """Name the verbs in the order of use."""
+        return sorted(self.commands, key=ORDER.index)
 
     def make_context(self, *given: Any, **options: Any) -> click.Context:
         """Read the words before the verb."""
@@ -184,11 +190,17 @@ def main() -> None:
     """Tell whether small PyTorch networks still converge as their documents say.
 
     \b
-    Exit codes: 0 everything judged, nothing regressed; 1 something regressed or
-    an expectation is broken; 2 it could not run; 3 something could not be judged.
+    Exit codes:
+      0  nothing regressed; what could not be compared is counted
+      1  something regressed, an expectation is broken, or seeds could not be
+         trained; with --strict, other bits within tolerance, too
+      2  it could not run
+      3  something could not be judged: no baseline, a changed case, an
+         interrupted run, too few seeds, a group into which no seed falls
+      130, 143  stopped, by Ctrl-C or by SIGTERM
 
     \b
-    Example: suite run && suite compare results/runs/NAME
+    Example: suite run relu, and then suite compare results/runs/NAME
     """
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from suite.cli.common import BASELINE, BASELINES, JSON, RUN, STRICT, main, roots_of, verb
+from suite.cli.common import BASELINE, BASELINES, JSON, RUN, STRICT, baseline_option, main, roots_of, verb
 from suite.errors import SuiteError, gather
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def print_verdicts(
 )
 @click.option("--again", is_flag=True, help="Time what looks slower or faster once more, here; that decides.")
 @CASES_AGAIN
-@click.option("--github", is_flag=True, help="Annotate the case files and add to the job's summary, on GitHub.")
+@click.option("--github", is_flag=True, help="On GitHub: annotate the case files and add to the job's summary.")
 @STRICT
 @JSON
 @verb
@@ -163,7 +163,7 @@ def _renewed(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
 @click.option("--reason", required=True, help="Why this run is to be trusted from now on.")
 @click.option("--who", help="Who accepts it. Default: the login name.")
 @click.option("--drop", is_flag=True, help="Let cells or seeds go that this run lacks, and a damaged baseline.")
-@BASELINE
+@baseline_option("Folder of baselines.")
 @verb
 def accept(run: Path, reason: str, who: str | None, drop: bool, baseline: Path) -> int:
     """Make a run the baseline.

@@ -75,8 +75,8 @@ def versus(
 ) -> int:
     """Compare two Python environments in one sitting: losses, stages and times.
 
-    PYTHON_A is the baseline. Each is a command, with settings before it and arguments behind, if need be. The other
-    environment needs torch and NumPy, and nothing of the suite.
+    PYTHON_A is the baseline. Each is a command, with settings before it and arguments behind, if need be. Both need
+    Python 3.11 or newer, torch and NumPy; the other environment needs nothing of the suite.
 
     \b
     Example: suite versus /envs/torch28/bin/python "ATEN_CPU_CAPABILITY=default python3"

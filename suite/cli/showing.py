@@ -61,12 +61,16 @@ def _rows(cases: Sequence[Path], *, claims: bool) -> list[dict[str, object]]:
 @main.command()
 @RUNS
 @click.option("--scaling", is_flag=True, help="A step's time by number of seeds: from how many on a device wins.")
-@click.option("--form", type=click.Choice(["markdown", "csv"]), default="markdown", show_default=True)
+@click.option(
+    "--form", type=click.Choice(["markdown", "csv"]), default="markdown", show_default=True, help="How it is written."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Write to FILE instead of the screen.")
 @JSON
 @verb
 def table(runs: tuple[Path, ...], scaling: bool, form: str, out: Path | None, as_json: bool) -> int:
     """Put runs side by side: device against device, dtype against dtype, paired by seed.
+
+    It is to be read, and no gate: whatever it finds, the exit code is 0.
 
     \b
     Example: suite table results/runs/CPU results/runs/CUDA --form csv --out table.csv

@@ -21,15 +21,21 @@ if TYPE_CHECKING:
     from suite.workflow import Task
 
 
+DEVICES = (
+    "Torch devices, as cpu,cuda:1; auto: cpu, and cuda where it is here, its first card. Name a device whose absence "
+    "must fail."
+)
+
+
 @main.command()
 @click.argument("case", nargs=-1)
 @CASES
 @click.option("--seeds", help="How many, as 100, or first and end, as 20:120. Default: 100.")
-@click.option("--device", default="auto", show_default=True, help="Torch devices, as cpu,cuda; auto: all that is here.")
+@click.option("--device", default="auto", show_default=True, help=DEVICES)
 @click.option("--dtype", default="all", show_default=True, help="float64,float32,bfloat16,float16 or all.")
 @click.option(
     "--mode",
-    help="eager, ensemble, compiled. Default: all seeds as an ensemble, and the first eagerly: the reference, timed.",
+    help="eager,ensemble,compiled or all. Default: all seeds as an ensemble, the first eagerly: the reference, timed.",
 )
 @click.option(
     "--engine",

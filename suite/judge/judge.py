@@ -15,7 +15,7 @@ from suite.judge.time import Times
 from suite.judge.verdict import ALL, Aspect, Judgement, Outcome, Verdict, verdict_of
 from suite.machine import differences
 from suite.plan import EAGER
-from suite.trial import CellKey, PlannedCell, RunRecord, device_type, key_of
+from suite.trial import CellKey, Manifest, PlannedCell, RunRecord, device_type, key_of
 
 FALSE_ALARMS = 0.01
 """Probability that a run in which nothing changed fails anywhere: shared by all its tests."""

@@ -24,7 +24,7 @@ SHOWN_FIRST = (
 
 CLOSING = {
     0: "everything judged, nothing regressed",
-    1: "something regressed, or an expectation is broken",
+    1: "something regressed, is broken, or could not be trained",
     3: "nothing regressed, but something could not be judged",
 }
 UNJUDGED = {Outcome.INCOMPARABLE: "could not be compared", Outcome.SKIPPED: "skipped"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
+import click
 import pytest
 from click.testing import Result
 
@@ -124,7 +126,26 @@ def test_help_of_all_shows_an_example_and_every_exit_code(invoke: Invoke) -> Non
     text = invoke("--help").stdout
     assert "Example: suite run" in text
     assert all(f"\n  {name} " in text for name in main.commands)
-    assert all(f" {code} " in text for code in (0, 1, 2, 3))
+    assert all(re.search(rf"\n +(\d+, )?{code}[, ]", text) for code in (0, 1, 2, 3, 130, 143))
+
+
+def test_verbs_are_helped_in_the_order_of_use(invoke: Invoke) -> None:
+    """What trains comes first, then what judges and accepts it, then what shows it."""
+    listed = re.findall(r"\n  ([a-z]+) ", invoke("--help").stdout.partition("Commands:")[2])
+    assert listed[:4] == ["run", "compare", "accept", "list"]
+    assert sorted(listed) == sorted(main.commands)
+
+
+@pytest.mark.parametrize("name", main.commands)
+def test_every_option_is_explained(name: str) -> None:
+    """No option of any verb is without words."""
+    options = [option for option in main.commands[name].params if isinstance(option, click.Option)]
+    assert [option.name for option in options if not option.help] == []
+
+
+def test_a_run_is_accepted_into_a_folder_of_baselines(invoke: Invoke) -> None:
+    """A run's folder can be compared with, and is no place to accept another into; their helps say so."""
+    assert ["run folder" in invoke(verb, "--help").stdout for verb in ("compare", "accept")] == [True, False]
 
 
 def test_ctrl_c_anywhere_is_no_verdict(cases: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:

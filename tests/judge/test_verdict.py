@@ -79,7 +79,7 @@ def test_the_worst_verdict_decides(one: list[Verdict], other: list[Verdict], str
 
 @given(verdicts=VERDICT_LISTS)
 def test_strictness_fails_on_what_left_and_on_cells_left_out_and_on_nothing_else(verdicts: list[Verdict]) -> None:
-    """Other bits within tolerance and losses that improved are 0, and 1 under --strict; what was not run is 0, and 3."""
+    """Other bits and losses that improved are 0, and 1 under --strict; what was not run is 0, and 3."""
     plain = exit_code(verdicts)
     if any(v.outcome is Outcome.CHANGED or (v.aspect, v.outcome) == MOVED for v in verdicts):
         plain = 1

@@ -113,7 +113,7 @@ def test_it_is_shown_from_what_differs_to_the_verdict(sitting_of: Callable[..., 
     assert shown[2].startswith("| case")
     assert shown[6].startswith("all cells on cpu: 1.500 times A's time a step, ")
     assert shown[7].startswith("regressed     time of neuron[cpu-float64] and 1 more cell (eager)")
-    assert shown[-1].endswith("something regressed, or an expectation is broken")
+    assert shown[-1].endswith("something regressed, is broken, or could not be trained")
 
 
 def test_what_the_other_side_says_of_itself_steers_nothing(
