@@ -93,11 +93,11 @@ class Arbiter:
 
 
 def _left(exact: Pairs) -> Flags:
-    """Tell which seeds left their tolerance in float64; none, where it was not measured."""
+    """Tell which seeds left their tolerance in float64, or lie where it is too vague; none, if it was not measured."""
     tolerance = tolerance_from(exact.probes, ARBITER, same_start=exact.same("init_digest"))
     if tolerance is None:
         return np.zeros(len(exact.seeds), dtype=np.bool_)
-    left: Flags = np.asarray(farther(exact, tolerance).any(axis=1))
+    left: Flags = np.asarray((farther(exact, tolerance) | tolerance.vague(exact.steps)).any(axis=1))
     return left
 
 

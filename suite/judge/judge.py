@@ -105,7 +105,7 @@ def _level(run: RunRecord, aspect: Aspect) -> float:
     clauses, cells = {case.name: len(case.clauses) for case in run.manifest.cases}, run.manifest.cells
     tests = {
         Aspect.EXPECTATION: sum(clauses[cell.case] + 1 for cell in cells),  # and that its seeds are seeds
-        Aspect.LOSS: 3 * len(cells),  # where they lie, which way strays went, and how exact they are
+        Aspect.LOSS: 4 * len(cells),  # where they lie, which way strays went, what swings, and how exact they are
     }
     return FALSE_ALARMS / len(Aspect) / max(1, tests[aspect])
 

@@ -12,6 +12,7 @@ from suite.judge.pairs import DIGESTS, Pairs, same_bits
 from suite.judge.stage import excess, find_stage, too_far
 from suite.judge.statistics import too_rare
 from suite.judge.stream import same_stream
+from suite.judge.swings import judge_swings
 from suite.judge.tolerance import FEW, Tolerance, tolerance_from
 from suite.judge.verdict import Judgement, Outcome, Stage
 from suite.observe import Array
@@ -58,7 +59,16 @@ def _judged(pairs: Pairs, terms: Terms) -> Judgement:
     if not tolerance.measured:
         told = "one unit in the last place takes the baseline's probes from a number to none, so that nothing is known"
         return Judgement(outcome=Outcome.INCONCLUSIVE, sentence=f"{told} of how far losses may lie apart")
-    return _by_tolerance(pairs, tolerance, terms)
+    swings = judge_swings(pairs, tolerance, alpha=terms.alpha)
+    judged = _by_tolerance(pairs, tolerance, terms)
+    return _both(judged, swings) if swings else judged
+
+
+def _both(judged: Judgement, swings: Judgement) -> Judgement:
+    """Return what both say: of what seeds tell one by one, and of what they tell as samples only."""
+    if judged.outcome.code or not (swings.outcome.code or swings.outcome is Outcome.IMPROVED):
+        return replace(judged, sentence=f"{judged.sentence}; {swings.sentence}")
+    return replace(swings, stage=swings.stage if judged.stage is Stage.NONE else judged.stage)
 
 
 def _bits_equal(pairs: Pairs) -> bool:

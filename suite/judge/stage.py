@@ -47,12 +47,12 @@ def farther(pairs: Pairs, tolerance: Tolerance) -> np.ndarray[tuple[int, ...], n
 def excess(pairs: Pairs, tolerance: Tolerance) -> Array:
     """Return how far each loss lies above its baseline (below: negative), in units of the tolerance.
 
-    A loss that is finite on one side only counts as infinitely far.
+    A loss that is finite on one side only counts as infinitely far; else none is where the tolerance is too vague.
     """
     ours, theirs = pairs.curves
     with np.errstate(invalid="ignore", divide="ignore"):
         distance = (root(ours) - root(theirs)) / (tolerance.at(pairs.steps) * scale(theirs))
-    distance[ours == theirs] = 0.0
+    distance[(ours == theirs) | tolerance.vague(pairs.steps)] = 0.0
     finite, once = np.isfinite(ours), np.isfinite(theirs)
     distance[~finite & once] = np.inf
     distance[finite & ~once] = -np.inf

@@ -33,6 +33,9 @@ FLOOR = 2.0
 STRAY = 8.0
 """A probe that was moved so many times as far as half of them is a stray: an ulp took it round a kink the other way."""
 
+VAGUE = 1.0
+"""A tolerance that is as large as the root of a first loss tells nothing of a single seed."""
+
 AFAR = 4.0
 """How many times the root of the baseline's largest loss a stray may reach, or how many times as far as a probe go."""
 
@@ -90,6 +93,13 @@ class Tolerance:
         after = np.searchsorted(self.steps, steps, side="left")
         allowed: Array = np.maximum(most[before.clip(0, last)], most[after.clip(0, last)])
         return allowed
+
+    def vague(
+        self, steps: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+    ) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+        """Tell at which steps it is as large as losses are."""
+        wide: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = self.at(steps) >= VAGUE
+        return wide
 
 
 def tolerance_from(probes: pd.DataFrame, dtype: str, *, same_start: bool) -> Tolerance | None:
