@@ -9,9 +9,9 @@ import pandas as pd
 
 from suite.clause import Clause, Interval
 from suite.judge.pairs import by_seed
+from suite.judge.starts import ignored as why_ignored
+from suite.judge.starts import is_discrete, trained
 from suite.judge.statistics import (
-    NUMBERS,
-    coincidences_allowed,
     counts_allowed,
     quantile_of,
     rates_caught,
@@ -26,9 +26,18 @@ WORST_FIRST = (Outcome.BROKEN, Outcome.ERROR, Outcome.INCONCLUSIVE, Outcome.PASS
 
 
 def judge_cell(
-    cell: PlannedCell, case: DeclaredCase, trials: pd.DataFrame, observed: pd.DataFrame, *, alpha: float
+    cell: PlannedCell,
+    case: DeclaredCase,
+    trials: pd.DataFrame,
+    observed: pd.DataFrame,
+    *,
+    alpha: float,
+    baseline: pd.DataFrame | None = None,
 ) -> Verdict:
-    """Judge what the case expects of one cell; ``alpha`` is the false-alarm budget of one clause."""
+    """Judge what the case expects of one cell; ``alpha`` is the false-alarm budget of one clause.
+
+    ``baseline``: the same case's accepted trials, which tell how many starts are possible.
+    """
     table = by_seed(observed)
     findings = [
         Finding(clause=place, outcome=outcome, sentence=sentence)
@@ -41,9 +50,11 @@ def judge_cell(
     if unseen:
         told = f"of {unseen} of {len(trials)} seeds nothing is recorded that was observed"
         outcome, sentence = min(outcome, Outcome.INCONCLUSIVE, key=WORST_FIRST.index), f"{told}; {sentence}"
-    alike = _alike(trials, alpha) if case.drawn else ""
-    if alike:
-        outcome, sentence = Outcome.ERROR, alike
+    alike, ignored = _alike(trials, baseline, alpha) if case.drawn else ("", "")
+    if ignored:
+        outcome, sentence = Outcome.ERROR, f"{alike}: {ignored}"
+    elif alike:
+        sentence = f"{sentence}; {alike}, as where few starts are possible"
     return Verdict(
         case=cell.case,
         device=cell.device,
@@ -51,7 +62,7 @@ def judge_cell(
         mode=cell.mode,
         aspect=Aspect.EXPECTATION,
         outcome=outcome,
-        stage=Stage.INITIALISATION if alike else Stage.NONE,
+        stage=Stage.INITIALISATION if ignored else Stage.NONE,
         sentence=sentence,
         findings=tuple(findings),
     )
@@ -59,24 +70,21 @@ def judge_cell(
 
 def _unseen(trials: pd.DataFrame, table: pd.DataFrame) -> int:
     """Count the seeds that were trained and of which no observation is left."""
-    trained = trials.loc[trials["status"] != str(Status.ERROR), "seed"].to_numpy(np.uint64)
-    return len(np.setdiff1d(trained, table.index.to_numpy(np.uint64)))
+    seeds = trained(trials)["seed"].to_numpy(np.uint64)
+    return len(np.setdiff1d(seeds, table.index.to_numpy(np.uint64)))
 
 
-def _alike(trials: pd.DataFrame, alpha: float) -> str:
-    """Say which seeds start alike, if more do than chance lets; such seeds are not seeds, and show nothing."""
-    trained = trials[trials["status"] != str(Status.ERROR)]
-    starts = trained["init_digest"].astype(str)
-    again = starts.duplicated()
-    if again.sum() <= coincidences_allowed(len(starts), NUMBERS, alpha):
-        return ""
-    second = int(again.to_numpy().argmax())
+def _alike(trials: pd.DataFrame, baseline: pd.DataFrame | None, alpha: float) -> tuple[str, str]:
+    """Say which seeds start alike, if more do than chance lets, and why such seeds are none; nothing for few starts."""
+    ours, theirs = trained(trials), None if baseline is None else trained(baseline)
+    if not is_discrete(ours, alpha):
+        return "", ""
+    starts = ours["init_digest"].astype(str)
+    second = int(starts.duplicated().to_numpy().argmax())
     first = int((starts == starts.iloc[second]).to_numpy().argmax())
-    seeds = trained["seed"].to_numpy()
-    return (
-        f"seeds {seeds[first]} and {seeds[second]} start alike, and of {len(starts)} only {starts.nunique()} differ: "
-        "seeds are ignored here, so that nothing about them can be judged"
-    )
+    seeds = ours["seed"].to_numpy()
+    told = f"seeds {seeds[first]} and {seeds[second]} start alike, and of {len(starts)} only {starts.nunique()} differ"
+    return told, why_ignored(ours, theirs, alpha)
 
 
 def _summary(findings: Sequence[Finding], trials: pd.DataFrame, cell: PlannedCell) -> tuple[Outcome, str]:

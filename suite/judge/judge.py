@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
+
+import pandas as pd
 
 from suite.judge.arbiter import ARBITER, Arbiter
 from suite.judge.clauses import with_eased
@@ -37,7 +40,7 @@ def judge(run: RunRecord, baselines: Mapping[str, RunRecord]) -> list[Verdict]:
     ours, theirs = _tables(run, baselines)
     beside = list(_beside(run, baselines, ours, theirs))
     return [
-        *_expectations(run, ours, alpha=_level(run, Aspect.EXPECTATION), baselines=baselines),
+        *_expectations(run, ours, alpha=_level(run, Aspect.EXPECTATION), baselines=baselines, theirs=theirs),
         *_losses(run, baselines, ours, theirs, beside),
         *_times(run, baselines, beside),
         *(v for kind, baseline in baselines.items() for v in disappeared(run.manifest, baseline.manifest, kind)),
@@ -111,7 +114,12 @@ def _level(run: RunRecord, aspect: Aspect) -> float:
 
 
 def _expectations(
-    run: RunRecord, ours: Tables, *, alpha: float, baselines: Mapping[str, RunRecord] = NO_BASELINES
+    run: RunRecord,
+    ours: Tables,
+    *,
+    alpha: float,
+    baselines: Mapping[str, RunRecord] = MappingProxyType({}),
+    theirs: Mapping[str, Tables] = MappingProxyType({}),
 ) -> Iterator[Verdict]:
     cases, drawn = {case.name: case for case in run.manifest.cases}, _drawn([run, *baselines.values()])
     before = {kind: {case.name: case.clauses for case in each.manifest.cases} for kind, each in baselines.items()}
@@ -119,12 +127,19 @@ def _expectations(
         if key_of(cell) in ours:
             rows, case = ours[key_of(cell)], cases[cell.case]
             case = replace(case, drawn=(case.name, case.version) in drawn, clauses=() if cell.short else case.clauses)
-            verdict = judge_cell(cell, case, rows.trials, rows.observations, alpha=alpha)
+            known = _accepted_trials(cell, case.version, theirs)
+            verdict = judge_cell(cell, case, rows.trials, rows.observations, alpha=alpha, baseline=known)
             once = () if cell.short else before.get(device_type(cell.device), {}).get(cell.case, ())
             yield with_eased(verdict, once, case.clauses)
         else:
             sentence = f"none of {cell.seeds} seeds trained; complete the run with --resume"
             yield verdict_of(cell, Aspect.EXPECTATION, Judgement(outcome=Outcome.INCONCLUSIVE, sentence=sentence))
+
+
+def _accepted_trials(cell: PlannedCell, version: str, theirs: Mapping[str, Tables]) -> pd.DataFrame | None:
+    """Return the baseline's trials of a cell; None where it has none of that version of the case."""
+    found = theirs.get(device_type(cell.device), {}).get(key_of(cell))
+    return found.trials if found is not None and found.trials["case_version"].iloc[0] == version else None
 
 
 def _drawn(runs: Iterable[RunRecord]) -> set[tuple[str, str]]:

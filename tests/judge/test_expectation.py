@@ -449,6 +449,52 @@ def test_a_coincidence_among_many_seeds_is_chance(of_cell: JudgeCell, trial_of: 
     assert of_cell(twice, clause(0.0, 2.0)).outcome is Outcome.PASS
 
 
+def test_few_possible_starts_are_judged(of_cell: JudgeCell, trial_of: Callable[..., Trial]) -> None:
+    """A weight of plus or minus one, or one of 101 numbers: seeds are drawn, and the sentence says how few differ."""
+    for possible in (2, 101):
+        drawn = np.random.default_rng(possible).integers(0, possible, 100)
+        trials = [replace(t, init_digest=f"d{drawn[t.seed]}") for t in seen(trial_of, *[{"w": 1.0}] * 100)]
+        kept, broken = of_cell(trials, clause(0.0, 2.0)), of_cell(trials, clause(5.0, 6.0))
+        assert (kept.outcome, broken.outcome, kept.stage) == (Outcome.PASS, Outcome.BROKEN, Stage.NONE)
+        told = f" start alike, and of 100 only {len(set(drawn))} differ, as where few starts are possible"
+        assert kept.sentence.endswith(told)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [lambda s: s // 2, lambda s: s % 7, lambda s: s // 4, lambda s: (s + 1) // 2],
+    ids=["halved", "modulo", "quartered", "shifted"],
+)
+def test_seeds_that_are_alike_by_rule_are_no_draw(
+    of_cell: JudgeCell, trial_of: Callable[..., Trial], rule: Callable[[int], int]
+) -> None:
+    """However few starts are possible: what a generator drops of a seed shows in how far apart equal ones are."""
+    drawn = np.random.default_rng(0).integers(0, 101, 100)
+    for starts in (range(100), drawn):
+        trials = [replace(t, init_digest=f"d{starts[rule(t.seed)]}") for t in seen(trial_of, *[{"w": 1.0}] * 100)]
+        found = of_cell(trials, clause(0.0, 2.0))
+        assert (found.outcome, found.stage) == (Outcome.ERROR, Stage.INITIALISATION)
+        assert "apart are alike by rule" in found.sentence
+
+
+def test_the_baseline_tells_how_many_starts_are_possible(
+    run_of: Callable[..., RunRecord], trial_of: Callable[..., Trial]
+) -> None:
+    """Two starts are as good as two of the baseline's, and an error where its all differ, or many of them."""
+
+    def run(possible: int, stream: int) -> RunRecord:
+        drawn = np.random.default_rng(stream).integers(0, possible, 100)
+        seeds = seen(trial_of, *[{"w": 1.0}] * 100)
+        return run_of([replace(t, init_digest=f"d{drawn[t.seed]}") for t in seeds], clauses=[clause(0.0, 2.0)])
+
+    for ours, theirs, outcome in ((2, 2, 0), (101, 101, 0), (2, 10**9, 1), (2, 101, 1), (1, 2, 1)):
+        mine = run(ours, 1)
+        (cell,), (case,) = mine.manifest.cells, mine.manifest.cases
+        given = cell, replace(case, drawn=True), mine.trials, mine.observations
+        found = judge_cell(*given, alpha=ALPHA, baseline=run(theirs, 2).trials)
+        assert found.outcome is (Outcome.ERROR if outcome else Outcome.PASS)
+
+
 def test_a_start_that_is_not_drawn_is_the_same_for_all(run_of: Callable[..., RunRecord], trial_of: Any) -> None:
     """As that of a network whose weights are set to zero."""
     run = run_of(
