@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from suite.judge import Stage
 from suite.judge.pairs import Pairs
 from suite.judge.stage import find_stage
-from suite.judge.tolerance import ROUNDING, Tolerance
+from suite.judge.tolerance import EPSILON, ROUNDING, Tolerance
 from suite.trial import Trial
 
 ALLOWED = Tolerance(steps=(0,), losses=np.array([0.01]), gradient=0.01, update=0.01, strays=0.0)
@@ -93,7 +93,7 @@ def test_rounding_is_no_stage(trials: list[Trial], stage_of: Callable[..., tuple
     """Other kernels give other digests; within the tolerance of norms and losses nothing has left."""
     drawn = stage in {Stage.INITIALISATION, Stage.DATA}
     changed = [moved(trial, stage, 1.0 + ROUNDING / 2 if drawn else SMALL) for trial in trials]
-    assert stage_of(changed, exact=False) == (Stage.NONE, 0)
+    assert stage_of(changed, exact=False)[0] is (stage if stage is Stage.DATA else Stage.NONE)
     assert stage_of(changed, exact=True)[0] is stage
 
 
@@ -152,7 +152,24 @@ def test_a_digest_alone_is_a_difference_of_bits(
     """Two different sets of numbers may have one norm; the digest tells them apart."""
     changed = [moved(trial, stage, 1.0) for trial in trials]
     assert stage_of(changed, exact=True) == (stage, 0)
-    assert stage_of(changed, exact=False) == (Stage.NONE, 0)
+    assert stage_of(changed, exact=False)[0] is (stage if stage is Stage.DATA else Stage.NONE)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "stage"),
+    [
+        ("float64", Stage.DATA),
+        ("float32", Stage.DATA),
+        ("bfloat16", Stage.FORWARD),
+        ("float16", Stage.FORWARD),
+    ],
+)
+def test_data_have_their_own_bits_on_every_torch(
+    trials: list[Trial], pairs_of: Callable[..., Pairs], dtype: str, stage: Stage
+) -> None:
+    """An ulp of the data that the first loss shows is no fault of the forward pass; a cast to less may round it."""
+    nudged = [moved(moved(t, Stage.DATA, 1.0 + EPSILON["float32"]), Stage.FORWARD, LARGE) for t in trials]
+    assert find_stage(pairs_of(nudged, trials), ALLOWED, dtype, exact=False) == (stage, 0)
 
 
 @pytest.mark.parametrize("exact", [True, False])
