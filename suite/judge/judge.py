@@ -205,9 +205,10 @@ def _not_run(run: RunRecord, baselines: Mapping[str, RunRecord]) -> Iterator[Ver
     """
     cells = run.manifest.cells
     cases, ours = {cell.case for cell in cells}, {key_of(cell)[:3] for cell in cells}
-    accepted = {key_of(cell)[:3] for _, cell in _accepted(baselines) if cell.case in cases}
     for device in dict.fromkeys(cell.device for cell in cells):
-        theirs = {place for place in accepted if place[1] == device}
+        baseline = baselines.get(device_type(device))
+        accepted = [cell for cell in baseline.manifest.cells if cell.device == device] if baseline else []
+        theirs = {key_of(cell)[:3] for cell in accepted if cell.case in cases}
         if lacking := len(theirs - ours):
             sentence = f"of the baseline's {len(theirs)} cells of these cases, {lacking} were not run"
             yield _of_all(device, Aspect.LOSS, Outcome.SKIPPED, sentence)
