@@ -12,7 +12,7 @@ from suite.paths import real, shown
 CLAIMS_FILE = "claims.toml"
 """Beside the case files: what each claim's id stands for."""
 CLAIMS_ABOVE = 2
-"""How many folders above a root are searched for it: for one case file, its folder and the next."""
+"""How many folders above a root are searched for it at least: for one case file, its folder and the next."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +27,14 @@ class Claim:
 
 
 def claims_places(root: Path) -> list[Path]:
-    """Return the folders whose claims the cases under ``root`` may cite, the nearest first."""
-    return [root, *list(real(root).parents)[:CLAIMS_ABOVE]]
+    """Return the folders whose claims the cases under ``root`` may cite, the nearest first.
+
+    Those are the root and the two above it; and more, up to the working folder, if the root lies deeper below that:
+    so a file that is named alone finds the claims that it finds as part of a whole folder.
+    """
+    above, here = list(real(root).parents), real(Path.cwd())
+    deep = above.index(here) + 1 if here in above else 0
+    return [root, *above[: max(CLAIMS_ABOVE, deep)]]
 
 
 def read_claims(root: Path) -> list[Claim]:

@@ -90,11 +90,29 @@ FAR = ("a/b/cases/_kit/number.py", "a/b/claims.toml", "a/claims.toml")
         *(("a/b/cases/guide/relu.py", file, 0) for file in FAR),
     ],
 )
-def test_what_a_list_is_made_from_makes_it_anew(root: Path, write: Write, place: str, file: str, anew: int) -> None:
+@pytest.mark.usefixtures("root")
+def test_what_a_list_is_made_from_makes_it_anew(
+    write: Write, monkeypatch: pytest.MonkeyPatch, place: str, file: str, anew: int
+) -> None:
     """A changed case file, a new module beside it, other claims, or another suite: the list is made once more."""
-    assert made(Path(place)) == 1
+    there = Path(place).absolute()
+    monkeypatch.chdir("package")
+    assert made(there) == 1
     write(file, "new = 22")
-    assert (made(Path(place)), made(Path(place))) == (anew, 0)
+    assert (made(there), made(there)) == (anew, 0)
+
+
+def test_claims_far_above_count_where_they_are_found(
+    root: Path, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those up to the working folder do, from there; from elsewhere, they are not looked at."""
+    write("claims.toml", "x = 1")
+    monkeypatch.chdir("package")
+    assert made(root / "guide/relu.py") == 1
+    monkeypatch.chdir(tmp_path)
+    assert (made(root / "guide/relu.py"), made(root / "guide/relu.py")) == (1, 0)
+    write("claims.toml", "x = 2")
+    assert made(root / "guide/relu.py") == 1
 
 
 def test_a_file_under_another_name_is_another(root: Path) -> None:

@@ -37,10 +37,35 @@ def refused(root: Path) -> str:
 
 
 @pytest.mark.parametrize(("place", "found"), [("a/b/c/d", 1), ("a/b/c", 1), ("a/b", 1), ("a", 0), ("a/b/c/d/e", 0)])
-def test_claims_lie_in_the_folder_or_up_to_two_above(write: Write, place: str, found: int) -> None:
+@pytest.mark.parametrize("here", ["elsewhere", "a/b/c/d", "a/b/c"])
+def test_claims_lie_in_the_folder_or_up_to_two_above(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, found: int, here: str
+) -> None:
     """One document's folder, or one case file, finds the claims of the whole; a folder may have none."""
     write(f"{place}/claims.toml", CLAIMS)
-    assert len(read_claims(write("a/b/c/d/one.py", "").parent)) == found
+    root = write("a/b/c/d/one.py", "").parent
+    (tmp_path / here).mkdir(exist_ok=True)
+    monkeypatch.chdir(here)
+    assert len(read_claims(root)) == found
+
+
+@pytest.mark.parametrize("root", ["my/cases/nested/deep/one.py", "my/cases/nested/deep", "my/cases"])
+def test_claims_lie_anywhere_up_to_the_working_folder(write: Write, root: str) -> None:
+    """A file finds by itself what it finds as part of a folder; what lies above the working folder is not looked at."""
+    write("my/cases/nested/deep/one.py", "")
+    assert read_claims(Path(root)) == []
+    write("claims.toml", CLAIMS)
+    assert [claim.id for claim in read_claims(Path(root))] == ["G2"]
+    write("my/cases/claims.toml", CLAIMS.replace("G2", "M1"))
+    assert [claim.id for claim in read_claims(Path(root))] == ["M1"]
+
+
+def test_claims_far_above_the_working_folder_are_not_looked_for(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever stands deep in a project takes what is near."""
+    write("claims.toml", CLAIMS)
+    write("my/cases/nested/deep/one.py", "")
+    monkeypatch.chdir("my/cases/nested")
+    assert read_claims(Path("deep/one.py")) == []
 
 
 def test_the_nearest_claims_count(write: Write) -> None:
