@@ -5,7 +5,7 @@ Source: "Minimalist PyTorch Example: My First Neural Network", Generate data; Se
 Shapes: input (20, 1), weights (10, 1) and (1, 10), biases (10,) and (1,), output (20, 1). Outside [-3, 3] the graph
 runs on nearly straight, as only a neuron that is on, or off, at all twenty points can bend it there; x² does not.
 
-Measured over seeds 0-999 (torch 2.13.0, CPU, seeds stacked), as float32 / bfloat16 / float16; float64 is as float32:
+Measured over an ensemble of seeds 0-999 (torch 2.13.0, CPU), as float32 / bfloat16 / float16; float64 is as float32:
 
 - the loss ends between 0.027 and 4.96 / 1.26 and 7.04 / 0.199 and 5.14, with a median of 0.054 / 2.64 / 0.345; 99 % of
   the seeds keep at most 2.3 % / 48 % / 6.2 % of their first loss;

@@ -73,7 +73,7 @@ class Pairs:
         """Return the seeds that both sides could train, in order, and for which of them they made as many updates."""
         sides = [side.trials[side.trials["status"] != str(Status.ERROR)] for side in (self.ours, self.baseline)]
         named = [rows["seed"].to_numpy(np.uint64) for rows in sides]
-        seeds = np.intersect1d(*named, assume_unique=True)
+        seeds = np.intersect1d(named[0], named[1], assume_unique=True)
         steps = [rows["steps"].to_numpy()[_places_of(seeds, among)] for rows, among in zip(sides, named, strict=True)]
         return seeds, np.equal(*steps)
 
