@@ -9,7 +9,8 @@ layers, so the output is a product of sums: its path is no formula, but the few 
 Measured over an ensemble of seeds 0-999 (torch 2.13.0, CPU), as float64 / float32 / bfloat16 / float16: the output ends
 between 9.844 and 10.163 / the same / 9.87 and 10.13 / 9.85 and 10.16, for 97 % of the seeds within 0.1 of 10 in float64
 and float32; losses stay within 2e-15 / 6e-7 of the first from those by hand in float64 / float32, and for 97 % of the
-seeds within 0.035 / 0.003 in bfloat16 / float16.
+seeds within 0.035 / 0.003 in bfloat16 / float16. Of every weight and every bias some entry ends at least 0.031 / 0.031 /
+0.039 / 0.024 from where it began.
 """
 
 from collections.abc import Mapping
@@ -21,11 +22,12 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 from torch.optim import SGD
 
-from suite import Case, curve_follows, fixed, gradients_kept, output
+from suite import Case, Trajectories, curve_follows, fixed, gradients_kept, largest, measured, output
 
 Array = NDArray[np.float64]
 
 NEAR_FOR_MOST = {"float64": 0.12, "float32": 0.12, "bfloat16": 0.2, "float16": 0.12}
+MOVED = 0.001
 CURVE = {"float64": 1e-14, "float32": 3e-6}
 CURVE_OF_MOST = {"bfloat16": 0.05, "float16": 0.01}
 """Rounding can bring the output over zero a step early or late, and its losses then differ for a while."""
@@ -64,6 +66,12 @@ def losses(initial: Mapping[str, Array], steps: int) -> Array:
     return np.concatenate(path, axis=1)
 
 
+def moved_least(seen: Trajectories) -> Array:
+    """Return how far the parameter went that went least, by that number of it which went farthest: ``(seeds,)``."""
+    result: Array = np.min([largest(seen.final[name] - start) for name, start in seen.initial.items()], axis=0)
+    return result
+
+
 CASE = Case(
     architecture=HiddenLayer,
     data=fixed(x=[1.0, 1.0], target=[10.0]),
@@ -77,5 +85,6 @@ CASE = Case(
         curve_follows(losses, atol=CURVE).shows("G7"),
         curve_follows(losses, atol=CURVE_OF_MOST).share(0.93, 1.0).shows("G7"),
         gradients_kept().shows("G7b"),
+        measured("least move of a parameter", moved_least, low=MOVED).shows("G7b"),
     ],
 )
