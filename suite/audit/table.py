@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from suite.audit.audit import Finding, controls_of, exit_code, faults_of, staged_of
+from suite.audit.controls import CONTROLS, UNCHANGED
 from suite.audit.fault import Fault
+from suite.audit.faults import FAULTS
 
 CLOSING = {0: "the gate can be trusted here", 1: "the gate cannot be trusted here"}
 
@@ -54,8 +56,20 @@ def summary(findings: Sequence[Finding]) -> str:
     return (
         f"{within} faults within reach caught, with the right stage {sum(f.stage_right for f in staged)} of "
         f"{len(staged)}; {beyond} beyond reach caught; {sum(not f.as_wanted for f in controls)} of {len(controls)} "
-        f"runs without a fault flagged: {CLOSING[exit_code(findings)]}"
+        f"runs without a fault flagged: {_closing(findings)}"
     )
+
+
+def _closing(findings: Sequence[Finding]) -> str:
+    """Say whether the gate can be trusted, if all was tried of which that depends; else how much was."""
+    tried = {finding.planted.name for finding in findings}
+    faults, others = (
+        f"{len(names & tried)} of {len(names)}"
+        for names in ({fault.name for fault in FAULTS}, {control.name for control in (UNCHANGED, *CONTROLS)})
+    )
+    if exit_code(findings) or len(tried) == len(FAULTS) + 1 + len(CONTROLS):
+        return CLOSING[exit_code(findings)]
+    return f"nothing amiss, but only {faults} faults and {others} changes that are none were tried"
 
 
 def as_table(findings: Sequence[Finding]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -89,9 +90,27 @@ def test_the_summary_counts() -> None:
     findings = [finding("relu_leaks", WRONG), finding("rate_last_bit", OTHER), finding("unchanged", SAME)]
     assert summary(findings) == (
         "1 of 1 faults within reach caught, with the right stage 1 of 1; 0 of 1 beyond reach caught; "
-        "0 of 1 runs without a fault flagged: the gate can be trusted here"
+        "0 of 1 runs without a fault flagged: nothing amiss, but only 2 of "
+        f"{len(FAULTS)} faults and 1 of {len(CONTROLS) + 1} changes that are none were tried"
     )
     assert "cannot" in summary([finding("rate_off", SAME)])
+
+
+def test_only_a_whole_audit_says_that_the_gate_can_be_trusted() -> None:
+    """What was left out, as all that is no fault, may have been flagged; what is wrong is so whatever was left out."""
+    whole = [
+        finding(name, WRONG if isinstance(planted, Fault) else STREAM if planted.told else SAME)
+        for name, planted in BY_NAME.items()
+    ]
+    whole = [
+        replace(each, verdicts=(replace(WRONG, stage=(*each.expected, Stage.NONE)[0]),)) if each.expected else each
+        for each in whole
+    ]
+    assert summary(whole).endswith(": the gate can be trusted here")
+    for part in (whole[1:], whole[:-1], [each for each in whole if each.planted is not UNCHANGED]):
+        assert "can be trusted" not in summary(part)
+        assert exit_code(part) == 0
+    assert summary([finding("rate_off", SAME)]).endswith(": the gate cannot be trusted here")
 
 
 def test_json_holds_the_table_and_the_sentences() -> None:
