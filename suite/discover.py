@@ -7,7 +7,8 @@ import importlib.util
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from suite.claims import CLAIMS_FILE, Claim, read_claims
 from suite.draw import DATA_SEED, batch, draw, globals_kept, optimizer_for, seed_generators
 from suite.errors import SuiteError, let_end, raise_all, told
 from suite.expect import Expectation
-from suite.observe import Observation
+from suite.observe import Observation, elements
 from suite.paths import real, shown
 
 DOCUMENTED = "documented"
@@ -225,8 +226,8 @@ def rehearse(case: Case) -> list[str]:
         with globals_kept(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             network = draw(case, 0)
-            names = [name for name, _ in network.named_parameters()]
-            if not names:
+            shapes = {name: tuple(value.shape) for name, value in network.named_parameters()}
+            if not shapes:
                 return [f"{place}: the architecture holds no parameters; there is nothing to train"]
             if any(value.is_complex() for value in (*network.parameters(), *network.buffers())):
                 return [f"{place}: holds complex numbers, which a run's dtype would cut to real ones"]
@@ -242,7 +243,9 @@ def rehearse(case: Case) -> list[str]:
         let_end(error)
         return [f"{place}: does not train: {told(error)}"]
     observed = [o for e in case.expect if isinstance(e, Expectation) for o in e.observations]
-    return [f"{place}: {fault}" for fault in (*_unknown_parameters(observed, names), *_ambiguous(observed))]
+    return [
+        f"{place}: {fault}" for fault in (*_unknown_parameters(observed, list(shapes)), *_ambiguous(observed, shapes))
+    ]
 
 
 def same(ours: Tensor, theirs: Tensor) -> bool:
@@ -250,9 +253,12 @@ def same(ours: Tensor, theirs: Tensor) -> bool:
     return ours.shape == theirs.shape and bool(((ours == theirs) | (ours.isnan() & theirs.isnan())).all())
 
 
-def _ambiguous(observed: Sequence[Observation]) -> Iterator[str]:
+def _ambiguous(observed: Sequence[Observation], shapes: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
+    """Say which names stand for two things: of observations, or of a parameter's elements, given all shapes."""
     first: dict[str, Observation] = {}
     others = [o.name for o in observed if not o.looks_as(first.setdefault(o.name, o))]
+    columns = Counter(column for o in first.values() for column in elements(o.name, o.shape(shapes)))
+    others += [column for column, count in columns.items() if count > 1]
     for name in dict.fromkeys(others):
         yield f'expectations that look at different things call them all "{name}"; give each a name of its own'
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -44,7 +44,22 @@ class Chunk:
 def train_here(chunk: Chunk, settings: Settings) -> list[Trial]:
     """Train a chunk in this process."""
     with applied(settings):
-        return TRAINERS[chunk.cell.mode](chunk.cell, chunk.seeds, timed=chunk.timed)
+        return _trained(chunk.cell, chunk.seeds, timed=chunk.timed)
+
+
+def _trained(cell: Cell, seeds: Sequence[int], *, timed: bool) -> list[Trial]:
+    """Train seeds; one whose observations cannot be told apart is an error of its cell, and of no other."""
+    trials = TRAINERS[cell.mode](cell, seeds, timed=timed)
+    return [failed(cell, t.seed, _twice(t)) if _twice(t) else t for t in trials]
+
+
+def _twice(trial: Trial) -> str:
+    """Say which name a trial has two numbers under; nothing, if it has none."""
+    names = [name for name, _ in trial.observations]
+    if len(set(names)) == len(names):
+        return ""
+    name = next(name for name in names if names.count(name) > 1)
+    return f'expectations that look at different things call them all "{name}"; give each a name of its own'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +143,7 @@ def _cases(file: Path) -> dict[str, tuple[Case, str]]:
 def train_elsewhere(errand: Errand, settings: Settings, *, timed: bool = False) -> list[Trial]:
     """Train an errand in the process that it came to; other work runs beside it, unless it is ``timed``."""
     with applied(settings):
-        return TRAINERS[errand.mode](errand.cell(), errand.seeds, timed=timed)
+        return _trained(errand.cell(), errand.seeds, timed=timed)
 
 
 def train_alone(errand: Errand, settings: Settings) -> list[Trial]:

@@ -113,6 +113,11 @@ class Observation:
     parameters: tuple[str, ...] = ()
     """Parameters that it looks at, so that a wrong name is found before anything is trained."""
 
+    def shape(self, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
+        """Return the shape of what each seed leaves: its parameter's, if it is called after one; else a number's."""
+        (only, *more) = self.parameters or ("",)
+        return shapes.get(only, ()) if not more and self.name in {only, f"{only} at start"} else ()
+
     def looks_as(self, other: Observation) -> bool:
         """Tell whether both look at the same thing in the same way, whatever they are called."""
         return all(_alike(getattr(self, part), getattr(other, part)) for part in ("look", "probe", "fact", "twin"))
@@ -121,11 +126,13 @@ class Observation:
         """Give each element's name and its values ``(seeds,)``; an only element has no index."""
         values = np.asarray(self.look(trajectories), dtype=np.float64)
         flat = values.reshape(len(trajectories.seeds), -1)
-        if flat.shape[1] == 1:
-            yield self.name, flat[:, 0]
-            return
-        for position, index in enumerate(np.ndindex(values.shape[1:])):
-            yield f"{self.name}[{','.join(map(str, index))}]", flat[:, position]
+        yield from zip(elements(self.name, values.shape[1:]), flat.T, strict=True)
+
+
+def elements(name: str, shape: Sequence[int]) -> list[str]:
+    """Name each element of an observation of this shape; an only element has no index."""
+    indices = list(np.ndindex(*shape))
+    return [name] if len(indices) == 1 else [f"{name}[{','.join(map(str, index))}]" for index in indices]
 
 
 def _alike(ours: Any, theirs: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from suite.case import Case, fixed
 from suite.claims import Claim
 from suite.discover import Collection, case_files, discover, documented, load, rehearse
 from suite.errors import SuiteError
-from suite.expect import final_loss, follows, measured, parameter, same_as, unchanged, untrained
+from suite.expect import Expectation, final_loss, follows, measured, parameter, same_as, unchanged, untrained
 
 Write = Callable[[str, str], Path]
 
@@ -269,6 +270,25 @@ def test_expectations_that_share_a_name_must_look_at_the_same(neuron: Case) -> N
         f'here.py: here: expectations that look at different things call them all "{name}"; give each a name of its own'
         for name in ("dead", "size", "distance of weight from its closed form")
     ]
+
+
+@pytest.mark.parametrize(
+    ("expected", "name"),
+    [
+        (parameter("weight", low=-3.0, high=3.0), "weight[0,0]"),
+        (parameter("weight", at_start=True, low=-3.0, high=3.0), "weight at start[0,1]"),
+    ],
+)
+def test_an_element_of_a_parameter_has_its_name_alone(neuron: Case, expected: Expectation, name: str) -> None:
+    """What is measured may not be called as an element of a parameter that is looked at, too."""
+    found = [
+        rehearse(located(neuron, architecture=partial(nn.Linear, size, 1), data=data, expect=[expected, other]))
+        for size in (2, 1)
+        for data in [fixed(x=[[1.0] * size], target=[[5.0]])]
+        for other in [measured(name, lambda seen: seen.final_loss, low=98.0, high=100.0)]
+    ]
+    told = f'expectations that look at different things call them all "{name}"; give each a name of its own'
+    assert found == [[f"here.py: here: {told}"], []]
 
 
 def test_expectations_may_look_at_the_same_thing_twice(neuron: Case) -> None:

@@ -10,9 +10,11 @@ import pytest
 
 from suite import errand as errand_module
 from suite.discover import discover, documented, load
-from suite.errand import Chunk, Errand
+from suite.errand import Chunk, Errand, train_here
 from suite.errors import SuiteError
+from suite.machine import Settings
 from suite.plan import Plan, make_plan
+from suite.trial import Status
 
 Write = Callable[[str, str], Path]
 
@@ -82,3 +84,18 @@ def test_a_followed_reference_stays_one(plan: Plan) -> None:
     """How many steps it is trained for travels with it."""
     cell = replace(plan.cells[0], short=True, followed=True)
     assert Errand.of(Chunk(cell=cell, seeds=(0,))).cell().steps == cell.steps
+
+
+@pytest.mark.parametrize("mode", ["eager", "ensemble"])
+def test_what_cannot_be_told_apart_is_an_error_of_its_cell(write: Write, case_text: str, mode: str) -> None:
+    """Two numbers under one name, which only training shows, end neither the run nor another cell."""
+    looks = {"w": "seen.final['weight']", "w[0,0]": "seen.final_loss"}
+    expect = ", ".join(f"measured('{name}', lambda seen: {look}, low=0)" for name, look in looks.items())
+    text = case_text.replace("import Case", "import Case, measured").replace("steps=3,", f"steps=3, expect=[{expect}],")
+    (case,) = load(write("wide.py", text.replace("1, 1, bias", "2, 1, bias").replace("x=[1.0]", "x=[[1.0, 2.0]]")))
+    (cell,) = make_plan([case], seeds=range(2), dtypes=("float32",), modes=(mode,)).cells
+    told = 'expectations that look at different things call them all "w[0,0]"; give each a name of its own'
+    trials = train_here(Chunk(cell=cell, seeds=(0, 1)), Settings())
+    assert [(trial.seed, trial.status, trial.reason, trial.observations) for trial in trials] == [
+        (seed, Status.ERROR, told, ()) for seed in (0, 1)
+    ]
