@@ -41,15 +41,15 @@ class Collection:
     claims: tuple[Claim, ...]
 
     def select(self, patterns: Sequence[str]) -> tuple[Case, ...]:
-        """Return the cases that match any shell pattern, by name or by folder/name; all for none.
+        """Return the cases that are called so, or match any shell pattern, by name or by folder/name; all for none.
 
         Raises:
             SuiteError: naming each pattern that matches nothing, with the nearest name.
         """
-        raise_all(self._unmatched(pattern) for pattern in patterns if not any(_matches(c, pattern) for c in self.cases))
-        if not patterns:
-            return self.cases
-        return tuple(case for case in self.cases if any(_matches(case, p) for p in patterns))
+        meant = {pattern: self._meant(pattern) for pattern in patterns}
+        raise_all(self._unmatched(pattern) for pattern, cases in meant.items() if not cases)
+        chosen = {case.name for cases in meant.values() for case in cases}
+        return tuple(case for case in self.cases if case.name in chosen) if patterns else self.cases
 
     def only(self, pattern: str) -> Case:
         """Return the one case that is called so, or that matches the shell pattern.
@@ -57,18 +57,20 @@ class Collection:
         Raises:
             SuiteError: if none does, or several do; naming them.
         """
-        found = [case for case in self.cases if case.name == pattern] or self.select([pattern])
+        found = self.select([pattern])
         if len(found) > 1:
             names = ", ".join(case.name for case in found)
             raise SuiteError(f'case "{pattern}" stands for several: {names}; name one of them')
         return found[0]
 
+    def _meant(self, pattern: str) -> list[Case]:
+        """Return the cases that are called so, whatever a pattern of these characters would match; else its matches."""
+        names = [(case, (case.name, f"{folder(case)}/{case.name}")) for case in self.cases]
+        called = [case for case in self.cases if case.name == pattern] or [c for c, both in names if pattern in both]
+        return called or [case for case, both in names if any(fnmatchcase(name, pattern) for name in both)]
+
     def _unmatched(self, pattern: str) -> str:
         return f'case "{pattern}" is not known{_nearest(pattern, [c.name for c in self.cases])}; see: suite list'
-
-
-def _matches(case: Case, pattern: str) -> bool:
-    return fnmatchcase(case.name, pattern) or fnmatchcase(f"{folder(case)}/{case.name}", pattern)
 
 
 def folder(case: Case) -> str:

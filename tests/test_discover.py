@@ -415,6 +415,15 @@ def test_patterns_select_by_name_or_by_folder_and_name(patterns: list[str], name
     assert [case.name for case in FOUR.select(patterns)] == names
 
 
+@pytest.mark.parametrize("pattern", ["[x]", "odd [y]/[x]"])
+def test_a_name_of_any_characters_selects_its_case(neuron: Case, pattern: str) -> None:
+    """A name that would be a pattern of others is meant as it stands."""
+    cases = tuple(neuron.located(name=name, file=f"odd [y]/{name}.py") for name in ("[x]", "x"))
+    odd = Collection(roots=(), cases=cases, claims=())
+    assert odd.select([pattern]) == (odd.only(pattern),) == cases[:1]
+    assert odd.select([pattern, "?"]) == cases
+
+
 def test_every_pattern_must_match() -> None:
     """Each pattern without a case is a fault, with the nearest name if there is one."""
     with pytest.raises(SuiteError) as caught:
