@@ -45,6 +45,9 @@ ELSEWHERE = ("pip install -c", "dask scheduler", "dask worker", "suite run --eng
 AT_THE_PROMPT = (".venv/bin/pip install -q -c constraints.txt -e '.[dask]'", ". .venv/bin/activate")
 """What puts the command onto the path, of the environment that the two commands make."""
 
+MAKES = {"--out baseline-run": "baseline-run", "accept baseline-run": "baselines"}
+"""What a command makes that is not there before it."""
+
 GOES_ON = " || [ $? -ne 2 ]"
 """What follows a command in CI that may find something."""
 
@@ -102,8 +105,9 @@ def test_a_command_does_what_stands_beside_it(
     """It ends with a verdict, not with a fault; what it asks of the surroundings is there."""
     assert GOES_ON not in command or "--out results/runs/ci" in command
     command = command.removesuffix(GOES_ON)
-    if command.endswith("--out baseline-run"):
-        shutil.rmtree("baseline-run")
+    for words, made in MAKES.items():
+        if words in command:
+            shutil.rmtree(made)
     if "--github" in command:
         monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
         invoke("run", "--cases", "my/cases", *FEW, "--out", "results/runs/ci")
