@@ -228,8 +228,7 @@ def rehearse(case: Case) -> list[str]:
         with globals_kept(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             network = draw(case, 0)
-            shapes = {name: tuple(value.shape) for name, value in network.named_parameters()}
-            if not shapes:
+            if not any(True for _ in network.parameters()):
                 return [f"{place}: the architecture holds no parameters; there is nothing to train"]
             if any(value.is_complex() for value in (*network.parameters(), *network.buffers())):
                 return [f"{place}: holds complex numbers, which a run's dtype would cut to real ones"]
@@ -241,6 +240,7 @@ def rehearse(case: Case) -> list[str]:
                 return [f"{place}: the loss has shape {tuple(loss.shape)}; a scalar was expected"]
             loss.backward()
             optimizer_for(case, network.named_parameters()).step()
+            shapes = {name: tuple(value.shape) for name, value in network.named_parameters()}
     except BaseException as error:  # whatever the case's own code raises
         let_end(error)
         return [f"{place}: does not train: {told(error)}"]

@@ -49,7 +49,7 @@ def _judged(pairs: Pairs, terms: Terms) -> Judgement:
         return Judgement(outcome=Outcome.INCONCLUSIVE, sentence="no seed was trained on both sides")
     if terms.same_machine and _bits_equal(pairs):
         return Judgement(outcome=Outcome.PASS, sentence=f"{len(pairs.seeds)} seeds, bit for bit the baseline")
-    if not same_stream(pairs, terms.dtype, terms.alpha):
+    if pairs.drawn and not same_stream(pairs, terms.dtype, terms.alpha):
         return judge_samples(pairs, same_machine=terms.same_machine, differs=terms.differs, alpha=terms.alpha)
     same_start = terms.same_machine or pairs.same("init_digest")
     tolerance = tolerance_from(pairs.probes, terms.dtype, same_start=same_start)

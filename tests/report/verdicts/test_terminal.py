@@ -148,7 +148,7 @@ def test_colours_are_for_terminals(verdict_of: VerdictOf, monkeypatch: pytest.Mo
 
 
 def test_a_failure_is_red_only_where_it_fails(verdict_of: VerdictOf) -> None:
-    """Other bits within tolerance are red with --strict alone; what fails nothing is never red."""
+    """Other bits and losses that improved are red with --strict alone; what fails nothing is never red."""
     red = {
         (outcome, strict)
         for outcome in SHOWN_FIRST
@@ -156,7 +156,7 @@ def test_a_failure_is_red_only_where_it_fails(verdict_of: VerdictOf) -> None:
         if "red" in str(next(verdict_lines([verdict_of(outcome)], strict=strict)).spans[0].style)
     }
     failing = {Outcome.ERROR, Outcome.BROKEN, Outcome.REGRESSED}
-    assert red == {(o, s) for o in failing for s in (False, True)} | {(Outcome.CHANGED, True)}
+    assert red == {(o, s) for o in failing for s in (False, True)} | {(Outcome.CHANGED, True), (Outcome.IMPROVED, True)}
 
 
 @pytest.mark.parametrize("columns", ["40", "100", "0", "3"])
