@@ -220,7 +220,7 @@ def test_odd_words_are_read_as_by_hand(scratch: Path, trials: list[Trial], data:
 
 
 @given(data=st.data(), size=st.sampled_from([1, 60, 300, 2**22]))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_damaged_bytes_are_read_as_by_hand(scratch: Path, trials: list[Trial], data: st.DataObject, size: int) -> None:
     """Bytes that are changed, dropped or added anywhere are refused, or mean what they do to the slow reader."""
     table = data.draw(st.sampled_from(TABLES))
