@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -39,12 +39,7 @@ def judge_cell(
     ``baseline``: the same case's accepted trials, which tell how many starts are possible.
     """
     table = by_seed(observed)
-    findings = [
-        Finding(clause=place, outcome=outcome, sentence=sentence)
-        for place, clause in enumerate(case.clauses)
-        for outcome, sentence in [judge_clause(clause, cell.dtype, table, alpha=alpha)]
-        if clause.within(cell.dtype) is not None
-    ]
+    findings = list(_findings(cell, case, table, alpha))
     outcome, sentence = _summary(findings, trials, cell)
     unseen = _unseen(trials, table) if findings and outcome is not Outcome.ERROR else 0
     if unseen:
@@ -66,6 +61,14 @@ def judge_cell(
         sentence=sentence,
         findings=tuple(findings),
     )
+
+
+def _findings(cell: PlannedCell, case: DeclaredCase, table: pd.DataFrame, alpha: float) -> Iterator[Finding]:
+    """Judge each clause that is asked for in the cell's dtype."""
+    for place, clause in enumerate(case.clauses):
+        if clause.within(cell.dtype) is not None:
+            outcome, sentence = judge_clause(clause, cell.dtype, table, alpha=alpha)
+            yield Finding(clause=place, outcome=outcome, sentence=sentence)
 
 
 def _unseen(trials: pd.DataFrame, table: pd.DataFrame) -> int:
