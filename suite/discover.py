@@ -262,7 +262,12 @@ def _ambiguous(observed: Sequence[Observation], shapes: Mapping[str, tuple[int, 
     columns = Counter(column for o in first.values() for column in elements(o.name, o.shape(shapes)))
     others += [column for column, count in columns.items() if count > 1]
     for name in dict.fromkeys(others):
-        yield f'expectations that look at different things call them all "{name}"; give each a name of its own'
+        yield named_twice(name)
+
+
+def named_twice(name: str) -> str:
+    """Say that a name stands for two things that are observed."""
+    return f'expectations that look at different things call them all "{name}"; give each a name of its own'
 
 
 def _unknown_parameters(observed: Sequence[Observation], names: Sequence[str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from suite.case import Case
-from suite.discover import documented, load, rehearse
+from suite.discover import documented, load, named_twice, rehearse
 from suite.draw import is_drawn
 from suite.errors import SuiteError, let_end
 from suite.machine import Settings, applied
@@ -58,8 +58,7 @@ def _twice(trial: Trial) -> str:
     names = [name for name, _ in trial.observations]
     if len(set(names)) == len(names):
         return ""
-    name = next(name for name in names if names.count(name) > 1)
-    return f'expectations that look at different things call them all "{name}"; give each a name of its own'
+    return named_twice(next(name for name in names if names.count(name) > 1))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from suite.machine import Settings
 from suite.plan import Cell, Plan
 from suite.records.faults import label
 from suite.records.schema import CELL
-from suite.trial import CellKey, Status, Trial
+from suite.trial import CellKey, Status, Trial, key_of
 
 STAGES = {
     "data_digest": "data",
@@ -40,7 +40,7 @@ def check_unchanged(plan: Plan, settings: Settings, limits: Limits, recorded: pd
     held = _held(recorded)
     cells = [cell for cell in _unfinished(plan, recorded) if _key(cell) in held]
     first = [replace(cell, seeds=(held[_key(cell)]["seed"],)) for cell in cells]
-    now = {(t.case, t.device, t.dtype, t.mode): t for t in first_steps(first, settings, limits)}
+    now = {key_of(trial): trial for trial in first_steps(first, settings, limits)}
     raise_all(fault for cell in cells for fault in _otherwise(cell, held[_key(cell)], now[_key(cell)]))
 
 

@@ -187,8 +187,8 @@ CellKey = tuple[str, str, str, str]
 """Case, device, dtype and mode."""
 
 
-def key_of(cell: PlannedCell) -> CellKey:
-    """Return what names a cell."""
+def key_of(cell: PlannedCell | Trial) -> CellKey:
+    """Return what names a cell, or the cell that a trial is of."""
     return cell.case, cell.device, cell.dtype, cell.mode
 
 

@@ -28,3 +28,14 @@ MakeCell = Callable[..., Cell]
 
 NO_CLOCKS: dict[str, Any] = dict.fromkeys(CLOCKS, 0.0)
 """In place of what clocks said, in which alone two trials of one seed may differ."""
+
+CLAIMS = """
+    [[document]]
+    title = "Guide"
+
+    [[document.claim]]
+    id = "G2"
+    heading = "ReLU"
+    says = "Half of the seeds are dead."
+"""
+"""A file of one claim."""

@@ -81,6 +81,12 @@ def case_text() -> str:
 
 
 @pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand in the test's folder, so that paths are said relative to it."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
 def write(tmp_path: Path) -> Callable[[str, str], Path]:
     """Write a file under the test's own folder, by its path there and its text; return its path."""
 

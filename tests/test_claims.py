@@ -9,24 +9,11 @@ import pytest
 
 from suite.claims import read_claims
 from suite.errors import SuiteError
+from tests.cells import CLAIMS
 
 Write = Callable[[str, str], Path]
 
-CLAIMS = """
-    [[document]]
-    title = "Guide"
-
-    [[document.claim]]
-    id = "G2"
-    heading = "ReLU"
-    says = "Half of the seeds are dead."
-"""
-
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand in the test's folder, so that paths are said relative to it."""
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("in_folder")
 
 
 def refused(root: Path) -> str:

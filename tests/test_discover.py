@@ -20,24 +20,11 @@ from suite.claims import Claim
 from suite.discover import Collection, case_files, discover, documented, load, rehearse
 from suite.errors import SuiteError
 from suite.expect import Expectation, final_loss, follows, measured, parameter, same_as, unchanged, untrained
+from tests.cells import CLAIMS
 
 Write = Callable[[str, str], Path]
 
-CLAIMS = """
-    [[document]]
-    title = "Guide"
-
-    [[document.claim]]
-    id = "G2"
-    heading = "ReLU"
-    says = "Half of the seeds are dead."
-"""
-
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand in the test's folder, so that paths are said relative to it."""
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("in_folder")
 
 
 def faults(*roots: Path) -> tuple[str, ...]:
